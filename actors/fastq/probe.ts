@@ -1,0 +1,35 @@
+/** A look at the first reads of a file. */
+import { open } from "node:fs/promises";
+import { constants, gunzipSync } from "node:zlib";
+import { READ_CHUNK_BYTES } from "../../runtime/limits.ts";
+
+/**
+ * Median length of the first reads, in bases; 0 when no whole read was found.
+ * @param path - a FASTQ file that was planned: it is FASTQ, plain or gzip.
+ */
+export async function medianReadLength(path: string): Promise<number> {
+  const file = await open(path, "r");
+  try {
+    const buffer = Buffer.alloc(READ_CHUNK_BYTES);
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
+    return medianOf(inflateStart(buffer.subarray(0, bytesRead)));
+  } finally {
+    await file.close();
+  }
+}
+
+function inflateStart(bytes: Buffer): Buffer {
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  // The stream is cut here, which isn't an error of the file.
+  return gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH });
+}
+
+function medianOf(text: Buffer): number {
+  const lines = text.toString("latin1").split("\n");
+  const lengths: number[] = [];
+  for (let line = 1; line + 2 < lines.length; line += 4) {
+    lengths.push((lines[line] ?? "").trimEnd().length);
+  }
+  lengths.sort((a, b) => a - b);
+  return lengths[lengths.length >> 1] ?? 0;
+}

@@ -1,0 +1,156 @@
+/**
+ * A moving window over a byte stream that parses records where they lie. It owns one buffer, which
+ * grows only for a record longer than a chunk (bound: RECORD_BYTES_MAX and a chunk).
+ *
+ * Invariant: `0 <= begin <= end <= buffer.length`; buffer[begin, end) is what was read and not parsed.
+ */
+import { READ_CHUNK_BYTES, RECORD_BYTES_MAX } from "../../runtime/limits.ts";
+import type { BatchBuilder } from "./batch.ts";
+import { INCOMPLETE, isBlank, parseRecord, RecordFault } from "./record.ts";
+
+const LF = 10;
+const CR = 13;
+
+/** Writes the stream's next bytes to the front of `into`; 0 only at the stream's end. */
+export type Fill = (into: Buffer) => Promise<number>;
+
+export class RecordWindow {
+  readonly #fill: Fill;
+  readonly #blankTail: boolean;
+  #buffer = Buffer.allocUnsafe(READ_CHUNK_BYTES);
+  #begin = 0;
+  #end = 0;
+  #atEnd = false;
+  #bytes = 0;
+  #records = 0;
+
+  /** @param blankTail - the stream's end is the file's: empty lines before it are legal. */
+  constructor(fill: Fill, blankTail: boolean) {
+    this.#fill = fill;
+    this.#blankTail = blankTail;
+  }
+
+  /** Bytes of the stream before the next record. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Records before the next one, parsed or skipped. */
+  get records(): number {
+    return this.#records;
+  }
+
+  /**
+   * Parses records into `builder` until it is full, `recordsMax` are parsed or the stream ends.
+   * @returns how many records were parsed; fewer than asked for with room left: the stream ended.
+   * @throws {RecordFault} with its offset counted from the stream's begin; `records` then is the
+   * number of whole records before it.
+   */
+  async read(builder: BatchBuilder, recordsMax: number): Promise<number> {
+    let parsed = 0;
+    while (parsed < recordsMax && !builder.full) {
+      const before = parsed;
+      parsed += this.#parse(builder, recordsMax - parsed);
+      if (parsed === before && !(await this.#more())) break;
+    }
+    return parsed;
+  }
+
+  /** Passes over records by their four line ends; @returns how many, fewer at the stream's end. */
+  async skip(records: number): Promise<number> {
+    let skipped = 0;
+    while (skipped < records) {
+      const next = this.#recordEnd();
+      if (next >= 0) {
+        this.#advance(next, 1);
+        skipped++;
+      } else if (!(await this.#more())) {
+        break;
+      }
+    }
+    return skipped;
+  }
+
+  /** Whether no record is left. Reads on until it knows. */
+  async ended(): Promise<boolean> {
+    for (;;) {
+      const rest = this.#buffer.subarray(this.#begin, this.#end);
+      if (rest.length > 0 && !(this.#blankTail && isBlank(rest, 0))) return false;
+      if (this.#atEnd) return true;
+      await this.#more();
+    }
+  }
+
+  /** Parses what the window holds, up to its first incomplete record. */
+  #parse(builder: BatchBuilder, recordsMax: number): number {
+    const text = this.#buffer.subarray(0, this.#end);
+    let at = this.#begin;
+    let parsed = 0;
+    try {
+      while (parsed < recordsMax && !builder.full && at < text.length) {
+        if (this.#blankTail && this.#onlyBlank(text, at)) break;
+        const next = parseRecord(text, at, this.#atEnd, builder);
+        if (next === INCOMPLETE) break;
+        at = next;
+        parsed++;
+      }
+    } catch (thrown) {
+      throw this.#placed(thrown, at, parsed);
+    }
+    this.#advance(at, parsed);
+    return parsed;
+  }
+
+  #onlyBlank(text: Buffer, at: number): boolean {
+    const byte = text[at];
+    if (byte !== LF && byte !== CR) return false;
+    return text.length - at <= RECORD_BYTES_MAX && isBlank(text, at);
+  }
+
+  #placed(thrown: unknown, at: number, parsed: number): unknown {
+    if (!(thrown instanceof RecordFault)) return thrown;
+    const offset = this.#bytes + thrown.offset - this.#begin;
+    this.#advance(at, parsed);
+    return new RecordFault(thrown.code, thrown.message, offset);
+  }
+
+  /** Where the first record ends, by its line ends, or -1. */
+  #recordEnd(): number {
+    const text = this.#buffer.subarray(0, this.#end);
+    if (this.#begin === text.length || this.#onlyBlank(text, this.#begin)) return -1;
+    let at = this.#begin;
+    for (let line = 0; line < 4; line++) {
+      const lf = text.indexOf(LF, at);
+      if (lf < 0) return line === 3 && this.#atEnd ? text.length : -1;
+      at = lf + 1;
+    }
+    return at;
+  }
+
+  #advance(to: number, records: number): void {
+    this.#bytes += to - this.#begin;
+    this.#begin = to;
+    this.#records += records;
+  }
+
+  /** Reads on; @returns false when the stream ended before and nothing changed. */
+  async #more(): Promise<boolean> {
+    if (this.#atEnd) return false;
+    this.#makeRoom();
+    const read = await this.#fill(this.#buffer.subarray(this.#end));
+    this.#end += read;
+    this.#atEnd = read === 0;
+    return true;
+  }
+
+  /** Moves the rest to the front; doubles the buffer when that leaves less than half of it. */
+  #makeRoom(): void {
+    const rest = this.#buffer.subarray(this.#begin, this.#end);
+    const grow = rest.length > this.#buffer.length / 2;
+    const target = grow ? Buffer.allocUnsafe(this.#buffer.length * 2) : this.#buffer;
+    rest.copy(target);
+    this.#buffer = target;
+    this.#begin = 0;
+    this.#end = rest.length;
+  }
+}

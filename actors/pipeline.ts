@@ -1,0 +1,92 @@
+/**
+ * The main job as a program: from FASTQ to NetCDF. Each step it names is one file. `ligase run`
+ * submits it like any user's program; run again, it finds what stands and makes only the rest.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Cluster } from "../runtime/client/cluster.ts";
+import * as v from "valibot";
+import { parseManifest } from "../solver/manifest.ts";
+import { solve } from "../solver/solve.ts";
+import { sampleOf } from "./fastq/input.ts";
+import { medianReadLength } from "./fastq/probe.ts";
+import { encoderOf } from "./model.ts";
+import { Embedder, readFastq } from "./read-fastq.ts";
+import { ensureSample } from "./sample/file.ts";
+
+export { Embedder };
+
+/** What `ligase run` asks; its one argument, as JSON. All paths are absolute. */
+const pipelineOptions = v.object({
+  /** None: the sample, made in the output folder. */
+  inputs: v.array(v.string()),
+  output: v.string(),
+  encoder: v.string(),
+  solve: v.boolean(),
+  ranks: v.number(),
+  timeLimitMinutes: v.optional(v.number()),
+});
+export type PipelineOptions = v.InferOutput<typeof pipelineOptions>;
+
+/** What the run made: the part of `run.json` that the job knows. */
+export interface PipelineResult {
+  readonly jobId: string;
+  readonly reads: Readonly<
+    Record<"in" | "passed" | "filtered" | "quarantined" | "skipped", number>
+  >;
+  readonly rows: number;
+  readonly shards: number;
+  readonly dimensions: number;
+  readonly encoder: { readonly name: string; readonly sha256: string; readonly provider: string };
+  readonly filteredReasons: Readonly<Record<string, number>>;
+  readonly manifest: string;
+  readonly netcdf: string | null;
+  readonly warnings: readonly string[];
+}
+
+const MEDIAN_BASES_MIN = 500;
+
+/** FASTQ -> embeddings -> sealed manifest -> solve -> NetCDF. */
+export default async function pipeline(
+  _cluster: Cluster,
+  argv: readonly string[],
+): Promise<PipelineResult> {
+  const options = v.parse(pipelineOptions, JSON.parse(argv[0] ?? "null"));
+  const { output, ranks } = options;
+  const sample = join(output, "sample.fastq");
+  const inputs = options.inputs.length > 0 ? options.inputs : [await ensureSample(sample)];
+  const model = encoderOf(options.encoder);
+  const netcdf = join(output, "results", `${sampleOf(inputs[0] ?? "")}_sim.nc`);
+  const limit =
+    options.timeLimitMinutes === undefined ? {} : { timeLimitMinutes: options.timeLimitMinutes };
+
+  const sealed = await readFastq(...inputs)
+    .mapBatches(Embedder, { method: "embed", constructorArgs: [{ model }] })
+    .writeParquet(join(output, "embeddings"), {
+      onSealed: options.solve ? solve({ ranks, output: netcdf, ...limit }) : undefined,
+    });
+  await sealed.continuation?.wait();
+
+  const manifest = parseManifest(await readFile(sealed.manifest));
+  return {
+    jobId: sealed.jobId,
+    reads: manifest.reads,
+    rows: manifest.rows,
+    shards: manifest.shards.length,
+    dimensions: manifest.dimensions,
+    encoder: manifest.encoder,
+    filteredReasons: manifest.filteredReasons,
+    manifest: sealed.manifest,
+    netcdf: options.solve ? netcdf : null,
+    warnings: await warningsOf(inputs),
+  };
+}
+
+/** Composition separates genomes from ~1 kb on; below 500 bases the result says little. */
+async function warningsOf(inputs: readonly string[]): Promise<string[]> {
+  const medians = await Promise.all(inputs.map(medianReadLength));
+  return inputs
+    .map((path, index) => [path, medians[index] ?? 0] as const)
+    .filter(([, median]) => median < MEDIAN_BASES_MIN)
+    .map(([path, median]) => `${sampleOf(path)}: median read length ${median}: too short for kmer`);
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+// The bin, in plain JavaScript that Node 20 reads: it goes on in Node 24, the one this package pins
+// when the present one is older, or says what to run.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const OLDEST = 24;
+
+function mainUrl() {
+  const source = new URL("./main.ts", import.meta.url);
+  return existsSync(source) ? source : new URL("./main.js", import.meta.url);
+}
+
+function pinnedNode() {
+  const bin = fileURLToPath(new URL("../../node_modules/.bin/node", import.meta.url));
+  return existsSync(bin) ? bin : undefined;
+}
+
+/** @param {string} node */
+function runIn(node) {
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
+  // The terminal sends Ctrl-C to both; the child decides when this ends.
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.on(signal, () => {
+      if (signal !== "SIGINT") child.kill(signal);
+    });
+  }
+  child.on("exit", (code, signal) => {
+    process.exitCode = code ?? 128 + (signal === "SIGKILL" ? 9 : 15);
+  });
+}
+
+if (Number(process.versions.node.split(".")[0]) >= OLDEST) {
+  await import(mainUrl().href);
+} else {
+  const node = pinnedNode();
+  if (node === undefined) {
+    process.stderr.write("ligase needs Node 24: run `npm start` once in the checkout\n");
+    process.exitCode = 4;
+  } else runIn(node);
+}

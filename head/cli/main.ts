@@ -1,0 +1,91 @@
+/** The commands of `ligase`. Each ends with an exit code of the error table; only `run` talks JSON. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { toSystemError } from "../../runtime/errors.ts";
+import { runtimeVersion } from "../../runtime/version.ts";
+import { parseSuperviseArguments, superviseMain } from "../cluster/supervisor.ts";
+import { type RunFlags, runCommand } from "./run.ts";
+import { workerCommand } from "./worker.ts";
+
+const EXIT_USAGE = 2;
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`a whole number from ${least} to ${most}.`);
+  };
+}
+
+function program(): Command {
+  const ligase = new Command("ligase")
+    .description("From FASTQ to embeddings to NetCDF, on one machine or many.")
+    .version(runtimeVersion)
+    .exitOverride()
+    .enablePositionalOptions();
+  ligase.addCommand(runDefinition());
+  ligase
+    .command("worker")
+    .description("add this machine to a running cluster")
+    .requiredOption("--join <url>", "the URL that the cluster gave")
+    .option("--executors <n>", "shards that run at once", wholeNumber(1, 1024))
+    .action(async (flags: { join: string; executors?: number }) => {
+      process.exitCode = await workerCommand(flags);
+    });
+  ligase
+    .command("supervise", { hidden: true })
+    .argument("<options>")
+    .action(async (options: string) => {
+      process.exitCode = await supervise(options);
+    });
+  return ligase;
+}
+
+function runDefinition(): Command {
+  const slurm = new Option("--slurm <mode>", "which Slurm starts the solver");
+  const encoder = new Option("--encoder <name>", "what makes a vector of a read");
+  return new Command("run")
+    .description("the main job: FASTQ -> embeddings -> NetCDF; without input, on a sample")
+    .argument("[more...]", "further FASTQ files")
+    .option("--input <file...>", "FASTQ files, plain or gzip")
+    .option("--output <folder>", "default: ligase-runs/<stem of the first input>")
+    .addOption(encoder.default("kmer"))
+    .addOption(slurm.choices(["auto", "system", "private"]).default("auto"))
+    .option("--executors <n>", "shards that run at once (default: all cores)", wholeNumber(1, 1024))
+    .option("--ranks <n>", "MPI ranks of the solver (default: all cores)", wholeNumber(1, 4096))
+    .option("--time-limit <minutes>", "of the solver's slurm job", wholeNumber(1, 40_320))
+    .option("--nats-port <port>", "default: any free one", wholeNumber(1, 65_535))
+    .option("--state <folder>", "default: .ligase in the output folder")
+    .option("--no-solve", "end after the embeddings")
+    .option("--fresh", "run anew, in the first free <output>-2, -3, ...")
+    .option("--json", "the last line of standard output is the result as JSON")
+    .action(async (more: string[], flags: RunFlags) => {
+      process.exitCode = await runCommand({ ...flags, input: [...(flags.input ?? []), ...more] });
+    });
+}
+
+async function supervise(options: string): Promise<number> {
+  try {
+    return await superviseMain(parseSuperviseArguments([options]));
+  } catch (thrown) {
+    const error = toSystemError(thrown);
+    process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
+    return error.exit;
+  }
+}
+
+try {
+  await program().parseAsync(process.argv);
+} catch (thrown) {
+  if (thrown instanceof CommanderError) {
+    process.exitCode = thrown.exitCode === 0 ? 0 : EXIT_USAGE;
+    if (process.exitCode !== 0 && process.argv.includes("--json")) {
+      const what = thrown.message.replace(/^error: /, "");
+      const error = { code: "USAGE", what, where: {} };
+      process.stdout.write(`${JSON.stringify({ error })}\n`);
+    }
+  } else {
+    const error = toSystemError(thrown);
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = error.exit;
+  }
+}

@@ -1,0 +1,41 @@
+/** Where a run reads and writes, from what was typed. */
+import { existsSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { SystemError } from "../../runtime/errors.ts";
+
+/** Name of the run that makes its own input. */
+const SAMPLE = "sample";
+/** Fresh runs of one output. */
+const FRESH_MAX = 10_000;
+
+/** Where the person typed: npm runs scripts in the checkout and says where it was called. */
+export function typedFolder(env: NodeJS.ProcessEnv, workingFolder: string): string {
+  const byNpm = env["npm_lifecycle_event"] === "start" ? env["INIT_CWD"] : undefined;
+  return byNpm ?? workingFolder;
+}
+
+/** The output folder: as given, else `ligase-runs/<stem of the first input>`; absolute. */
+export function outputFolder(
+  given: string | undefined,
+  inputs: readonly string[],
+  from: string,
+  fresh: boolean,
+): string {
+  const stem = inputs[0] === undefined ? SAMPLE : stemOf(inputs[0]);
+  const folder = resolve(from, given ?? `ligase-runs/${stem}`);
+  return fresh ? firstFree(folder) : folder;
+}
+
+function stemOf(path: string): string {
+  return basename(path)
+    .replace(/\.gz$/i, "")
+    .replace(/\.(fastq|fq)$/i, "");
+}
+
+function firstFree(folder: string): string {
+  if (!existsSync(folder)) return folder;
+  for (let n = 2; n < FRESH_MAX; n += 1) {
+    if (!existsSync(`${folder}-${n}`)) return `${folder}-${n}`;
+  }
+  throw new SystemError("USAGE", `${FRESH_MAX} fresh runs stand there`, { uri: folder });
+}

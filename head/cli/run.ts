@@ -1,0 +1,173 @@
+/**
+ * `ligase run`: starts an embedded cluster, submits the pipeline as a job, shows its progress and
+ * leaves its result. The job is durable: whatever ends this command, the next one goes on.
+ */
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import type { Cluster } from "../../runtime/client/cluster.ts";
+import { joinAsClient } from "../../runtime/client/connect.ts";
+import { type EmbeddedReady, startEmbedded } from "../../runtime/client/embedded.ts";
+import { errorFromData, SystemError, toSystemError } from "../../runtime/errors.ts";
+import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
+import { OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
+import { followRun } from "../cluster/follow.ts";
+import { pipelineProgram } from "./package-hash.ts";
+import { outputFolder, typedFolder } from "./paths.ts";
+import { Progress } from "./progress.ts";
+import { composeResult, type RunResult, writeResult } from "./result.ts";
+import { Interrupts } from "./signals.ts";
+import { resultTable } from "./table.ts";
+import { watchJob } from "./watch.ts";
+
+export interface RunFlags {
+  readonly input?: readonly string[];
+  readonly output?: string;
+  readonly encoder: string;
+  readonly slurm: "auto" | "system" | "private";
+  readonly executors?: number;
+  readonly ranks?: number;
+  readonly timeLimit?: number;
+  readonly natsPort?: number;
+  readonly state?: string;
+  readonly solve: boolean;
+  readonly fresh?: boolean;
+  readonly json?: boolean;
+}
+
+/** What a run is, whoever started it first: two commands of equal request are one run. */
+interface RunRequest {
+  readonly inputs: readonly string[];
+  readonly output: string;
+  readonly encoder: string;
+  readonly solve: boolean;
+  readonly ranks: number;
+  readonly timeLimitMinutes?: number;
+}
+
+/** The exit code; what went wrong has been said by then. */
+export async function runCommand(flags: RunFlags): Promise<number> {
+  const interrupts = new Interrupts();
+  try {
+    const result = await run(flags, interrupts);
+    process.stdout.write(resultTable(result));
+    if (flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+    return 0;
+  } catch (thrown) {
+    const error = interrupts.reason ?? toSystemError(thrown);
+    process.stderr.write(`ligase: ${error.message}\n`);
+    if (flags.json === true) {
+      process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
+    }
+    return error.exit;
+  } finally {
+    interrupts.close();
+  }
+}
+
+async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> {
+  const startedMs = performance.now();
+  const request = requestOf(flags);
+  const progress = new Progress(process.stderr);
+  const stateDir = resolve(flags.state ?? join(request.output, ".ligase"));
+  const key = sha256Hex(canonicalJson(request));
+  const deadline = performance.now() + OUTPUT_RETRY_MS;
+  for (;;) {
+    const started = await startEmbedded({
+      stateDir,
+      slurm: request.solve ? flags.slurm : "none",
+      executors: flags.executors ?? availableParallelism(),
+      natsPort: flags.natsPort,
+      signal: interrupts.signal,
+    });
+    if (started.kind === "ready")
+      return lead(started, request, key, progress, interrupts, startedMs);
+    progress.say(`process ${started.owner.pid} works on this output: following it`);
+    const { socket } = started.owner;
+    const onProgress = (line: unknown): void => progress.say(String(line));
+    const followed = await followRun({ socket, key, onProgress, signal: interrupts.signal });
+    if (followed.kind === "result") return followedResult(followed.result);
+    interrupts.throwIfAsked();
+    if (followed.kind === "busy" || performance.now() > deadline) {
+      const where = { uri: request.output, pid: started.owner.pid };
+      throw new SystemError("OUTPUT_BUSY", "another run works on this output", where);
+    }
+  }
+}
+
+function requestOf(flags: RunFlags): RunRequest {
+  const from = typedFolder(process.env, process.cwd());
+  const inputs = (flags.input ?? []).map((path) => resolve(from, path));
+  const timeLimitMinutes = flags.timeLimit;
+  return {
+    inputs,
+    output: outputFolder(flags.output, inputs, from, flags.fresh === true),
+    encoder: flags.encoder,
+    solve: flags.solve,
+    ranks: flags.ranks ?? availableParallelism(),
+    ...(timeLimitMinutes === undefined ? {} : { timeLimitMinutes }),
+  };
+}
+
+/** What the followed command sent: its result or its error. */
+function followedResult(sent: unknown): RunResult {
+  const result = sent as RunResult | { readonly error: ReturnType<SystemError["toData"]> };
+  if ("error" in result) throw errorFromData(result.error);
+  return result;
+}
+
+/** This command's cluster: submit, watch, tell followers, end. */
+async function lead(
+  started: EmbeddedReady,
+  request: RunRequest,
+  key: string,
+  progress: Progress,
+  interrupts: Interrupts,
+  startedMs: number,
+): Promise<RunResult> {
+  started.send({ request: { key } });
+  const release = interrupts.onSecond(() => process.kill(started.pid, "SIGKILL"));
+  try {
+    const failed = started.exited.then(({ error }) => {
+      throw error ?? new SystemError("CLUSTER_START_FAILED", "the cluster ended by itself");
+    });
+    failed.catch(() => undefined);
+    const work = submit(started, request, progress, interrupts, startedMs);
+    const result = await Promise.race([work, failed, interrupts.asked]);
+    started.send({ result });
+    return result;
+  } catch (thrown) {
+    const error = interrupts.reason ?? toSystemError(thrown);
+    started.send({ result: { error: error.toData() } });
+    throw error;
+  } finally {
+    await started.stop();
+    release();
+  }
+}
+
+async function submit(
+  started: EmbeddedReady,
+  request: RunRequest,
+  progress: Progress,
+  interrupts: Interrupts,
+  startedMs: number,
+): Promise<RunResult> {
+  const program = pipelineProgram();
+  const loaded = { actors: new Map(), main: undefined };
+  const cluster: Cluster = await joinAsClient(started.connection, program, loaded, async () => {});
+  try {
+    const startS = (performance.now() - startedMs) / 1000;
+    const jobId = await cluster.submitProgram(program, [JSON.stringify(request)]);
+    const show = (line: string): void => {
+      progress.say(line);
+      started.send({ progress: line });
+    };
+    const watched = await watchJob(cluster, jobId, show, interrupts.signal);
+    const totalS = (performance.now() - startedMs) / 1000;
+    const result = composeResult(watched, { start: startS, total: totalS });
+    await writeResult(request.output, result);
+    return result;
+  } finally {
+    await cluster.close();
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * What asks a command to end: Ctrl-C, SIGTERM, SIGHUP, or the end of whoever started it (npm gone).
+ * The first asks for an orderly end, the second one doesn't wait for it.
+ */
+import { SystemError } from "../../runtime/errors.ts";
+import { PARENT_POLL_MS } from "../../runtime/limits.ts";
+
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const EXIT_INTERRUPTED = 130;
+
+export class Interrupts {
+  readonly #abort = new AbortController();
+  readonly #parent = process.ppid;
+  readonly #timer: NodeJS.Timeout;
+  readonly #onSignal = (): void => this.#ask("interrupted");
+  #second: () => void = () => undefined;
+  /** Rejects when an end is asked for; never resolves. */
+  readonly asked: Promise<never>;
+
+  constructor() {
+    this.asked = new Promise((_, reject) => {
+      this.signal.addEventListener("abort", () => reject(this.#error()), { once: true });
+    });
+    this.asked.catch(() => undefined);
+    for (const name of SIGNALS) process.on(name, this.#onSignal);
+    // A parent that was killed can't send a signal: we are handed to another one.
+    this.#timer = setInterval(() => {
+      if (process.ppid !== this.#parent) this.#ask("the parent process is gone");
+    }, PARENT_POLL_MS);
+    this.#timer.unref();
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Why an end was asked for, or undefined. */
+  get reason(): SystemError | undefined {
+    return this.signal.aborted ? this.#error() : undefined;
+  }
+
+  throwIfAsked(): void {
+    if (this.reason !== undefined) throw this.reason;
+  }
+
+  /** What the second Ctrl-C does before this process ends at once; returns how to take it back. */
+  onSecond(act: () => void): () => void {
+    this.#second = act;
+    return () => {
+      this.#second = () => undefined;
+    };
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const name of SIGNALS) process.off(name, this.#onSignal);
+  }
+
+  #ask(why: string): void {
+    if (!this.signal.aborted) {
+      this.#abort.abort(why);
+      return;
+    }
+    if (why !== "interrupted") return;
+    try {
+      this.#second();
+    } finally {
+      process.exit(EXIT_INTERRUPTED);
+    }
+  }
+
+  #error(): SystemError {
+    return new SystemError("CANCELLED", String(this.signal.reason));
+  }
+}

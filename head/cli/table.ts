@@ -1,0 +1,36 @@
+/** The summary that a person sees at the end of a run. */
+import type { RunResult } from "./result.ts";
+
+/** Lines of name and value; ends with a newline. */
+export function resultTable(result: RunResult): string {
+  const { reads, seconds, encoder, slurm } = result;
+  const reasons = Object.entries(result.filteredReasons).map(([why, n]) => `${n} ${why}`);
+  const rows: (readonly [string, string])[] = [
+    ["job", result.jobId.slice(0, 12)],
+    ["reads", `${reads.in} in, ${reads.passed} passed, ${reads.filtered} filtered`],
+    ...(reasons.length === 0 ? [] : [["filtered", reasons.join(", ")] as const]),
+    ["embeddings", `${result.rows} x ${result.dimensions} float32 in ${result.shards} shards`],
+    ["encoder", `${encoder.name} ${encoder.sha256.slice(0, 12)} on ${encoder.provider}`],
+    ["manifest", result.manifest],
+    ["netcdf", result.netcdf ?? "not asked for (--no-solve)"],
+    ...(slurm === null ? [] : [["slurm job", slurmLine(slurm)] as const]),
+    ["seconds", secondsLine(seconds)],
+    ...result.warnings.map((warning) => ["warning", warning] as const),
+  ];
+  return rows.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("");
+}
+
+function slurmLine({
+  slurmJobId,
+  state,
+  exitCode,
+  launcher,
+}: NonNullable<RunResult["slurm"]>): string {
+  return `${slurmJobId} ${state}, exit code ${exitCode ?? "unknown"}, ${launcher}`;
+}
+
+/** A run that found everything standing took no time for it, and says so. */
+function secondsLine({ start, phase1, solve, total }: RunResult["seconds"]): string {
+  const parts = `start ${start}, phase 1 ${phase1}, solve ${solve}`;
+  return `${total} (${phase1 + solve === 0 ? "this job was finished already" : parts})`;
+}

@@ -1,0 +1,70 @@
+/** Watches one program's job to its end and says what its dataset and solve are at. */
+import type {
+  Cluster,
+  ClusterStatus,
+  DatasetStatus,
+  SolveStatus,
+} from "../../runtime/client/cluster.ts";
+import { errorFromData, SystemError } from "../../runtime/errors.ts";
+import { JOB_POLL_MS } from "../../runtime/limits.ts";
+
+export interface Watched {
+  /** What the program's main returned. */
+  readonly value: unknown;
+  readonly dataset: DatasetStatus | undefined;
+  readonly solve: SolveStatus | undefined;
+  /** Seconds of this command; 0 for what stood already. */
+  readonly phase1: number;
+  readonly solving: number;
+}
+
+/** @throws {SystemError} what ended the program; CANCELLED. */
+export async function watchJob(
+  cluster: Cluster,
+  jobId: string,
+  say: (line: string) => void,
+  signal: AbortSignal,
+): Promise<Watched> {
+  const begunMs = performance.now();
+  let sealedMs = begunMs;
+  let polls = 0;
+  for (;;) {
+    if (signal.aborted) throw new SystemError("CANCELLED", String(signal.reason));
+    const status = await cluster.status();
+    const now = performance.now();
+    const job = status.programs.find(({ id }) => id === jobId);
+    if (job?.state.kind === "failed") throw errorFromData(job.state.error);
+    const dataset = status.datasets.at(-1);
+    const solve = status.solves.findLast((one) => one.jobId === dataset?.id);
+    if (dataset?.state.kind !== "sealed") sealedMs = now;
+    if (job?.state.kind === "returned") {
+      const standing = polls === 0;
+      const phase1 = standing ? 0 : (sealedMs - begunMs) / 1000;
+      const solving = standing ? 0 : (now - sealedMs) / 1000;
+      return { value: job.state.value, dataset, solve, phase1, solving };
+    }
+    polls += 1;
+    say(describe(status, dataset, solve));
+    await new Promise((resolve) => setTimeout(resolve, JOB_POLL_MS));
+  }
+}
+
+function describe(
+  status: ClusterStatus,
+  dataset: DatasetStatus | undefined,
+  solve: SolveStatus | undefined,
+): string {
+  if (dataset === undefined) return `starting: ${status.workers} worker, ${status.slots} executors`;
+  const { shards, reads } = dataset;
+  if (dataset.state.kind === "planning") return "planning: looking at the input";
+  if (dataset.state.kind !== "sealed") {
+    return `embedding: ${shards.done}/${shards.total ?? "?"} shards, ${reads.in} reads`;
+  }
+  if (solve === undefined) return `sealed: ${shards.done} shards, ${reads.passed} rows`;
+  return `solving: slurm job ${describeSolve(solve)}`;
+}
+
+function describeSolve({ state }: SolveStatus): string {
+  if (state.kind === "submitted") return `${state.slurmJobId}, attempt ${state.attempt + 1}`;
+  return state.kind === "succeeded" ? "completed" : "is being started";
+}

@@ -1,0 +1,186 @@
+/**
+ * The parts of an embedded cluster, in the order in which they start and end. Up: nats-server
+ * with its keys, then head and agent. Down: head and agent, slurm jobs, Slurm, join server,
+ * nats-server, then whatever is left with our mark or in our runtime folder, then that folder.
+ */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Connection } from "../../runtime/bus/key.ts";
+import { SystemError, toSystemError } from "../../runtime/errors.ts";
+import {
+  HEAD_RESTARTS_MAX,
+  SHUTDOWN_FORCED_MS,
+  WORKER_RESTARTS_MAX,
+} from "../../runtime/limits.ts";
+import { sweep } from "../../runtime/processes.ts";
+import { KeptChild } from "./child.ts";
+import { freshLog, removeRuntimeFolder } from "./folders.ts";
+import { JoinServer } from "./join.ts";
+import { Keyring } from "./keys.ts";
+import { type KeptNatsServer, keepNatsServer } from "./nats-server.ts";
+import type { ChildMessage, HeadConfig, SlurmMode, WorkerConfig } from "./protocol.ts";
+import type { SlurmService } from "./slurm-service.ts";
+
+export interface ClusterOptions {
+  readonly stateDir: string;
+  /** Exists, 0700; removed by `stop`. */
+  readonly runtimeDir: string;
+  /** The cluster's id and LIGASE_MARK of all its processes: 16 hex digits. */
+  readonly mark: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly executors: number;
+  readonly natsPort: number | undefined;
+  readonly slurmMode: SlurmMode;
+  readonly slurm: SlurmService;
+  readonly headMain: string;
+  readonly workerMain: string;
+  readonly log: (line: string) => void;
+  /** A part ended for good; called at most once a part, and the cluster should be stopped. */
+  readonly onFailed: (error: SystemError) => void;
+}
+
+export class EmbeddedCluster {
+  readonly #options: ClusterOptions;
+  readonly #keyring: Keyring;
+  #starting: Promise<Connection> | undefined;
+  #stopping = false;
+  #nats: KeptNatsServer | undefined;
+  #join: Promise<JoinServer> | undefined;
+  #children: KeptChild[] = [];
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    this.#keyring = new Keyring({ cluster: options.mark, folder: options.runtimeDir });
+  }
+
+  /**
+   * A client's connection to the cluster, once head and agent are ready.
+   *
+   * @throws {SystemError} NATS_SERVER_MISSING, NATS_PORT_TAKEN, CLUSTER_START_FAILED, or what
+   * the head or the agent gave as its reason; CANCELLED when stopped meanwhile. `stop` is due in
+   * each case.
+   */
+  start(): Promise<Connection> {
+    this.#starting ??= this.#start();
+    return this.#starting;
+  }
+
+  /**
+   * Ends everything and removes the runtime folder; forced after SHUTDOWN_FORCED_MS. Never
+   * throws.
+   */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    const { log, mark, runtimeDir } = this.#options;
+    let timer: NodeJS.Timeout | undefined;
+    const forced = new Promise<void>((settle) => {
+      timer = setTimeout(settle, SHUTDOWN_FORCED_MS);
+    });
+    const orderly = this.#stopParts().catch((thrown: unknown) => log(`end: ${String(thrown)}`));
+    await Promise.race([orderly, forced]);
+    clearTimeout(timer);
+    const { remaining } = await sweep({ mark, folder: runtimeDir }, { graceMs: 0 });
+    for (const { pid } of remaining) log(`process ${pid} can't be ended`);
+    await removeRuntimeFolder(runtimeDir);
+  }
+
+  /** `http://127.0.0.1:PORT/#TOKEN` for one more worker; the first call opens the port. */
+  async mintJoinUrl(): Promise<string> {
+    this.#join ??= this.#openJoin();
+    return (await this.#join).mintUrl();
+  }
+
+  async #start(): Promise<Connection> {
+    const { stateDir, runtimeDir, mark: cluster, env, natsPort, log, onFailed } = this.#options;
+    const head = await this.#keyring.mint("head");
+    const worker = await this.#keyring.mint("worker");
+    const client = await this.#keyring.mint("client");
+    const logPath = await freshLog(stateDir, "nats");
+    this.#nats = await keepNatsServer(
+      { cluster, folder: runtimeDir, logPath, port: natsPort, env },
+      { log, onFailed },
+    );
+    this.#keyring.attach(this.#nats);
+    const { natsUrl } = { natsUrl: this.#nats.url };
+    const shared = { natsUrl, cluster, runtimeDir, mark: cluster };
+    const { executors, slurmMode } = this.#options;
+    const headConfig: HeadConfig = { ...shared, ...head, stateDir, slurmMode };
+    const workerConfig: WorkerConfig = { ...shared, ...worker, executors, embedded: true };
+    await Promise.all([
+      this.#startChild("head", headConfig),
+      this.#startChild("worker", workerConfig),
+    ]);
+    return { natsUrl, cluster, ...client };
+  }
+
+  async #startChild(name: "head" | "worker", config: HeadConfig | WorkerConfig): Promise<void> {
+    const { stateDir, runtimeDir, headMain, workerMain, env, log, onFailed } = this.#options;
+    const configPath = join(runtimeDir, `${name}.json`);
+    await writeFile(configPath, JSON.stringify(config), { mode: 0o600 });
+    const logPath = await freshLog(stateDir, name);
+    if (this.#stopping) throw new SystemError("CANCELLED", "stopped while starting");
+    const child = new KeptChild({
+      name,
+      script: name === "head" ? headMain : workerMain,
+      configPath,
+      logPath,
+      env,
+      restartsMax: name === "head" ? HEAD_RESTARTS_MAX : WORKER_RESTARTS_MAX,
+      log,
+      onMessage: (message, reply) => this.#hear(message, reply),
+      onFailed,
+    });
+    this.#children.push(child);
+    await child.start();
+  }
+
+  async #openJoin(): Promise<JoinServer> {
+    const { mark: cluster, log } = this.#options;
+    if (this.#nats === undefined || this.#stopping) {
+      throw new SystemError("NATS_UNREACHABLE", "the cluster doesn't run");
+    }
+    const natsUrl = this.#nats.url;
+    const server = new JoinServer({ keyring: this.#keyring, cluster, natsUrl, log });
+    await server.listen();
+    return server;
+  }
+
+  #hear(message: ChildMessage, reply: (answer: object) => void): void {
+    switch (message.op) {
+      case "slurm.ensure":
+        return void answer(message.id, reply, () => this.#options.slurm.ensure());
+      case "slurm.active":
+        return this.#options.slurm.setActive(message.jobs);
+      case "join.mint":
+        return void answer(message.id, reply, () => this.mintJoinUrl());
+      case "ready":
+      case "fatal":
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #stopParts(): Promise<void> {
+    await Promise.all(this.#children.map((child) => child.stop()));
+    await this.#starting?.catch(() => undefined);
+    await this.#options.slurm.stop();
+    await this.#join?.then(
+      (server) => server.close(),
+      () => undefined,
+    );
+    await this.#nats?.stop();
+  }
+}
+
+async function answer(
+  id: number,
+  reply: (answer: object) => void,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    reply({ id, ok: await work() });
+  } catch (thrown) {
+    reply({ id, error: toSystemError(thrown).toData() });
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The process behind `ligase supervise`: it holds the state lock and owns every other process of
+ * an embedded cluster. It lives as long as the command's pipe, in a session of its own, so that
+ * neither a Ctrl-C nor a SIGKILL of the command keeps it from leaving nothing behind.
+ *
+ * The command's pipe carries JSON lines: in come {"request":{key}}, {"progress":...},
+ * {"result":...}, {"stop":true}; out go one of {"ready":...}, {"busy":owner}, {"error":...}, and
+ * {"error":...} once more if a ready cluster fails.
+ */
+import { randomBytes } from "node:crypto";
+import { appendFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as v from "valibot";
+import { isClusterId } from "../../runtime/bus/subjects.ts";
+import { readLines, writeLine } from "../../runtime/client/lines.ts";
+import { SystemError, toSystemError } from "../../runtime/errors.ts";
+import { MARK_VARIABLE, sweep } from "../../runtime/processes.ts";
+import { EmbeddedCluster } from "./cluster.ts";
+import {
+  freshLog,
+  makeRuntimeFolder,
+  newRuntimeFolderPath,
+  removeRuntimeFolder,
+} from "./folders.ts";
+import { FollowServer, keyOf } from "./follow.ts";
+import { type LockOwner, takeLock, thisProcess } from "./lock.ts";
+import { openMachineSlurm, type SlurmOpener, SlurmService } from "./slurm-service.ts";
+
+const optionsSchema = v.strictObject({
+  stateDir: v.string(),
+  slurm: v.picklist(["auto", "system", "private", "none"]),
+  /** Executor processes of the agent. */
+  executors: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  /** A free one unless given. */
+  natsPort: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(65_535))),
+  /** Whether `ready` brings a URL for one more worker. */
+  join: v.optional(v.boolean()),
+  /** Programs of head and agent, for tests. */
+  headMain: v.optional(v.string()),
+  workerMain: v.optional(v.string()),
+});
+
+export type SuperviseOptions = v.InferOutput<typeof optionsSchema>;
+
+/** Options from the arguments of `ligase supervise`: one, in JSON. @throws {SystemError} USAGE. */
+export function parseSuperviseArguments(args: readonly string[]): SuperviseOptions {
+  try {
+    return v.parse(optionsSchema, JSON.parse(args[0] ?? ""));
+  } catch (thrown) {
+    throw new SystemError("USAGE", "`ligase supervise` is started by `ligase run`", {}, thrown);
+  }
+}
+
+/**
+ * Runs an embedded cluster until its command ends it, goes away, or a signal comes.
+ *
+ * @param openSlurm - finds or starts Slurm at the head's first wish.
+ * @returns the exit code, with which the caller must exit: standard input stays open. Never throws:
+ * errors leave as a line.
+ */
+export async function superviseMain(
+  options: SuperviseOptions,
+  openSlurm: SlurmOpener = openMachineSlurm,
+): Promise<number> {
+  return await new Supervisor(options, openSlurm).run();
+}
+
+class Supervisor {
+  readonly #options: SuperviseOptions;
+  readonly #openSlurm: SlurmOpener;
+  readonly #followers = new FollowServer();
+  readonly #ending = new AbortController();
+  readonly #mark = ownMark();
+  #failure: SystemError | undefined;
+
+  constructor(options: SuperviseOptions, openSlurm: SlurmOpener) {
+    this.#options = { ...options, stateDir: resolve(options.stateDir) };
+    this.#openSlurm = openSlurm;
+  }
+
+  async run(): Promise<number> {
+    this.#listenToCommand();
+    try {
+      const runtimeDir = await newRuntimeFolderPath();
+      const owner = await this.#lock(runtimeDir);
+      if (owner !== undefined) {
+        writeLine(process.stdout, { busy: owner });
+        return 0;
+      }
+      await this.#lead(runtimeDir);
+    } catch (thrown) {
+      this.#fail(toSystemError(thrown));
+    }
+    if (this.#failure === undefined) return 0;
+    writeLine(process.stdout, { error: this.#failure.toData() });
+    return this.#failure.exit;
+  }
+
+  /** The other owner of the state, or undefined when it is ours now. */
+  async #lock(runtimeFolder: string): Promise<LockOwner | undefined> {
+    const { stateDir } = this.#options;
+    const socket = join(runtimeFolder, "follow.sock");
+    const self = { ...thisProcess(), mark: this.#mark, runtimeFolder, socket };
+    const taken = await takeLock({ stateDir, self, sweep: sweepAfter });
+    return taken.kind === "busy" ? taken.owner : undefined;
+  }
+
+  /** From the lock to the end. */
+  async #lead(runtimeDir: string): Promise<void> {
+    const { stateDir, executors, natsPort, slurm: slurmMode } = this.#options;
+    const mark = this.#mark;
+    const logPath = await freshLog(stateDir, "supervisor");
+    const log = (line: string) => {
+      appendFileSync(logPath, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
+    };
+    await makeRuntimeFolder(runtimeDir);
+    const cluster = new EmbeddedCluster({
+      stateDir,
+      runtimeDir,
+      mark,
+      env: { ...process.env, [MARK_VARIABLE]: mark },
+      executors,
+      natsPort,
+      slurmMode,
+      slurm: new SlurmService({ mode: slurmMode, open: this.#openSlurm, runtimeDir, mark, log }),
+      headMain: this.#options.headMain ?? sibling("../main.ts"),
+      workerMain: this.#options.workerMain ?? sibling("../../worker/main.ts"),
+      log,
+      onFailed: (error) => this.#fail(error),
+    });
+    log(`supervisor ${process.pid} of cluster ${mark} in ${runtimeDir}`);
+    try {
+      await this.#serve(cluster, runtimeDir);
+    } finally {
+      log("ending");
+      await Promise.all([this.#followers.close(), cluster.stop()]);
+      log("ended");
+    }
+  }
+
+  async #serve(cluster: EmbeddedCluster, runtimeDir: string): Promise<void> {
+    const socket = join(runtimeDir, "follow.sock");
+    await this.#followers.listen(socket);
+    const ended = untilAborted(this.#ending.signal);
+    const connection = await Promise.race([cluster.start(), ended]);
+    if (connection === undefined) return;
+    const joinUrl = this.#options.join === true ? await cluster.mintJoinUrl() : undefined;
+    writeLine(process.stdout, { ready: { ...connection, mark: this.#mark, socket, joinUrl } });
+    await ended;
+  }
+
+  #listenToCommand(): void {
+    const end = () => this.#ending.abort();
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, end);
+    // The command may be gone while we still speak.
+    for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+    readLines(process.stdin, {
+      onLine: (line) => {
+        const key = keyOf(line);
+        if (key !== undefined) this.#followers.setRequest(key);
+        else if ("progress" in line || "result" in line) this.#followers.pass(line);
+        else if ("stop" in line) end();
+      },
+      onEnd: end,
+    });
+  }
+
+  #fail(error: SystemError): void {
+    this.#failure ??= error;
+    this.#ending.abort();
+  }
+}
+
+/** The mark that our starter gave this process, so that it is found by it too; else a fresh one. */
+function ownMark(): string {
+  const given = process.env[MARK_VARIABLE] ?? "";
+  return isClusterId(given) ? given : randomBytes(8).toString("hex");
+}
+
+/** Ends all that a dead supervisor left, then its folder. */
+async function sweepAfter(dead: LockOwner): Promise<void> {
+  const { remaining } = await sweep({ mark: dead.mark, folder: dead.runtimeFolder });
+  if (remaining.length > 0) {
+    const pids = remaining.map((process) => process.pid).join(", ");
+    const what = `processes of a run that was killed can't be ended: ${pids}`;
+    throw new SystemError("OUTPUT_BUSY", what, { uri: dead.runtimeFolder });
+  }
+  await removeRuntimeFolder(dead.runtimeFolder);
+}
+
+function sibling(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
+
+function untilAborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((settle) => {
+    if (signal.aborted) settle(undefined);
+    signal.addEventListener("abort", () => settle(undefined), { once: true });
+  });
+}

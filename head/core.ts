@@ -1,0 +1,203 @@
+/**
+ * Pure core of the head: `decide(state, event, nowMs) -> { facts, effects }`. No I/O, clock or
+ * randomness. Facts are applied as they are made; every effect leaves after the step's facts, and all
+ * before them, are durable.
+ */
+import { SystemError } from "../runtime/errors.ts";
+import { canonicalJson, sha256Hex } from "../runtime/ids.ts";
+import { WORKER_SILENCE_MS } from "../runtime/limits.ts";
+import type { ApiRequest } from "../runtime/messages.ts";
+import { advanceDatasets, claimed, endDataset, sealed } from "./datasets.ts";
+import type { Caller, Effect, HeadConfig, HeadEvent, HeadState, Step } from "./events.ts";
+import type { DurableState, Fact } from "./facts.ts";
+import { advancePrograms, endProgram } from "./programs.ts";
+import { loseFlight, takeReport } from "./reports.ts";
+import { record } from "./step.ts";
+import { advanceSolves, reopenSolves, requestSolves, slurmAnswered } from "./solves.ts";
+import { statusOf } from "./status.ts";
+
+export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: number): HeadState {
+  return {
+    durable,
+    config,
+    sinceMs: nowMs,
+    workers: new Map(),
+    flights: new Map(),
+    attempts: new Map(),
+    failures: new Map(),
+    claims: new Map(),
+    sealing: new Set(),
+    spawns: new Map(),
+    slurm: new Map(),
+    fresh: new Set(),
+    cursors: new Map(),
+  };
+}
+
+/** One event's consequences. The facts are applied to `state.durable` when this returns. */
+export function decide(
+  state: HeadState,
+  event: HeadEvent,
+  nowMs: number,
+): { readonly facts: readonly Fact[]; readonly effects: readonly Effect[] } {
+  const step: Step = { facts: [], effects: [], outboxes: new Map() };
+  take(state, step, event, nowMs);
+  dropSilentWorkers(state, nowMs);
+  advancePrograms(state, step, nowMs);
+  advanceDatasets(state, step, nowMs);
+  advanceSolves(state, step, nowMs);
+  flushOutboxes(state, step);
+  return { facts: step.facts, effects: step.effects };
+}
+
+function take(state: HeadState, step: Step, event: HeadEvent, nowMs: number): void {
+  switch (event.type) {
+    case "api":
+      answer(state, step, event.caller, event.request, nowMs);
+      return;
+    case "report":
+      takeReport(state, step, event.worker, event.report, nowMs);
+      return;
+    case "tick":
+      return;
+    case "claimed":
+      claimed(state, step, event.jobId, event.error);
+      return;
+    case "sealed":
+      sealed(state, step, event.jobId, event.manifestSha256, nowMs);
+      requestSolves(state, step, event.jobId, nowMs);
+      return;
+    case "seal-failed":
+      state.sealing.delete(event.jobId);
+      endDataset(state, step, event.jobId, event.error);
+      return;
+    case "slurm":
+      slurmAnswered(state, step, event.solveId, event.result, nowMs);
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+function answer(
+  state: HeadState,
+  step: Step,
+  caller: Caller,
+  request: ApiRequest,
+  nowMs: number,
+): void {
+  switch (request.op) {
+    case "submit-program":
+      submitProgram(state, step, caller, request, nowMs);
+      return;
+    case "submit-dataset":
+      submitDataset(state, step, caller, request, nowMs);
+      return;
+    case "status":
+      step.effects.push({ type: "reply", caller, value: statusOf(state) });
+      return;
+    case "cancel":
+      cancelJob(state, step, caller, request.jobId);
+      return;
+    case "spawn":
+      spawnActor(state, caller, request);
+      return;
+    case "digest":
+      step.effects.push({ type: "reply", caller, value: { facts: state.durable.facts } });
+      return;
+    default:
+      request satisfies never;
+  }
+}
+
+type RequestOf<Op extends ApiRequest["op"]> = Extract<ApiRequest, { op: Op }>;
+
+/** A program's job is a new one each time; its id names the request and how often such came. */
+function submitProgram(
+  state: HeadState,
+  step: Step,
+  caller: Caller,
+  request: RequestOf<"submit-program">,
+  nowMs: number,
+): void {
+  const { program, argv } = request;
+  const key = { program, argv, caller: `${caller.identity}/${caller.process}/${caller.id}` };
+  const jobId = sha256Hex(canonicalJson(key));
+  if (!state.durable.programs.has(jobId)) {
+    record(state, step, { type: "program.submitted", jobId, program, argv, atMs: nowMs });
+    state.fresh.add(jobId);
+  }
+  step.effects.push({ type: "reply", caller, value: { jobId } });
+}
+
+/** Submitting a spec twice is one job; a failed one is opened again; a new continuation is added. */
+function submitDataset(
+  state: HeadState,
+  step: Step,
+  caller: Caller,
+  request: RequestOf<"submit-dataset">,
+  nowMs: number,
+): void {
+  const { spec, continuation } = request;
+  const jobId = sha256Hex(canonicalJson(spec));
+  const job = state.durable.datasets.get(jobId);
+  if (job === undefined) {
+    record(state, step, { type: "dataset.submitted", jobId, spec, atMs: nowMs });
+  } else if (job.state.kind === "failed") {
+    record(state, step, { type: "dataset.reopened", jobId, atMs: nowMs });
+    state.claims.delete(jobId);
+    for (const key of [...state.failures.keys()]) {
+      if (key.includes(jobId)) state.failures.delete(key);
+    }
+  }
+  const known = state.durable.datasets.get(jobId)?.continuations ?? [];
+  const wanted = continuation === null ? null : canonicalJson(continuation);
+  if (continuation !== null && !known.some((item) => canonicalJson(item) === wanted)) {
+    record(state, step, { type: "continuation.added", jobId, continuation });
+  }
+  if (continuation !== null) {
+    requestSolves(state, step, jobId, nowMs);
+    reopenSolves(state, step, jobId, nowMs);
+  }
+  step.effects.push({ type: "reply", caller, value: { jobId } });
+}
+
+function cancelJob(state: HeadState, step: Step, caller: Caller, jobId: string): void {
+  const error = new SystemError("CANCELLED", "the job was cancelled", { job: jobId }).toData();
+  if (state.durable.programs.has(jobId)) endProgram(state, step, jobId, error);
+  else if (state.durable.datasets.has(jobId)) endDataset(state, step, jobId, error);
+  else {
+    const missing = new SystemError("JOB_NOT_FOUND", "no such job", { job: jobId }).toData();
+    step.effects.push({ type: "refuse", caller, error: missing });
+    return;
+  }
+  step.effects.push({ type: "reply", caller, value: { jobId } });
+}
+
+function spawnActor(state: HeadState, caller: Caller, request: RequestOf<"spawn">): void {
+  const { program, actor, args } = request;
+  const key = { actor, caller: `${caller.identity}/${caller.process}/${caller.id}` };
+  const actorId = sha256Hex(canonicalJson(key)).slice(0, 24);
+  const task = `host/${actorId}`;
+  const work = { kind: "host", actorId, actor, args } as const;
+  state.spawns.set(task, { caller, assignment: { task, attempt: 0, program, work } });
+}
+
+function dropSilentWorkers(state: HeadState, nowMs: number): void {
+  for (const [name, worker] of state.workers) {
+    if (nowMs - worker.lastSeenMs <= WORKER_SILENCE_MS) continue;
+    for (const [task, flight] of [...state.flights]) {
+      if (flight.worker === name) loseFlight(state, task);
+    }
+    state.workers.delete(name);
+  }
+}
+
+function flushOutboxes(state: HeadState, step: Step): void {
+  for (const [name, { assign, cancel, ack }] of step.outboxes) {
+    const worker = state.workers.get(name);
+    if (worker === undefined) continue;
+    const { sequence } = worker;
+    step.effects.push({ type: "command", worker: name, sequence, assign, cancel, ack });
+  }
+}

@@ -1,0 +1,83 @@
+/** Carries the core's effects out: the bus, the output folder, Slurm. What comes of them is fed back. */
+import { toSystemError } from "../runtime/errors.ts";
+import type { HeadConfig } from "./cluster/protocol.ts";
+import type { Effect, HeadEvent } from "./events.ts";
+import type { HeadMouth } from "./mouth.ts";
+import { claimOutput, sealOutput } from "./output.ts";
+import { SolveRunner } from "./solve-runner.ts";
+import type { Supervisor } from "./supervised.ts";
+
+export interface EffectPorts {
+  readonly config: HeadConfig;
+  readonly mouth: HeadMouth;
+  readonly supervisor: Supervisor;
+  readonly feed: (event: HeadEvent) => void;
+}
+
+/** What the daemon calls for each effect, once the facts before it are durable. */
+export function carryOutWith(ports: EffectPorts): (effect: Effect) => void {
+  const { mouth, feed, config, supervisor } = ports;
+  const runner = new SolveRunner({
+    stateFolder: config.stateDir,
+    mark: config.mark,
+    access: () => supervisor.slurm(),
+    setActive: (jobs) => supervisor.setActive(jobs),
+  });
+  return (effect) => {
+    switch (effect.type) {
+      case "command": {
+        const { worker, sequence, assign, cancel, ack } = effect;
+        mouth.command(worker, {
+          sequence,
+          assign: [...assign],
+          cancel: [...cancel],
+          ack: [...ack],
+        });
+        return;
+      }
+      case "reply":
+        mouth.reply(effect.caller, effect.value);
+        return;
+      case "refuse":
+        mouth.refuse(effect.caller, effect.error);
+        return;
+      case "claim":
+        void claim(effect, feed);
+        return;
+      case "seal":
+        void seal(effect, feed);
+        return;
+      case "slurm":
+        void runner
+          .run(effect, effect.step)
+          .then((result) => feed({ type: "slurm", solveId: effect.solveId, result }));
+        return;
+      default:
+        effect satisfies never;
+    }
+  };
+}
+
+type EffectOf<Type extends Effect["type"]> = Extract<Effect, { type: Type }>;
+
+async function claim(
+  { jobId, uri }: EffectOf<"claim">,
+  feed: (event: HeadEvent) => void,
+): Promise<void> {
+  const error = await claimOutput(uri, jobId).then(
+    () => null,
+    (thrown: unknown) => toSystemError(thrown).toData(),
+  );
+  feed({ type: "claimed", jobId, error });
+}
+
+async function seal(
+  { jobId, uri, manifest }: EffectOf<"seal">,
+  feed: (event: HeadEvent) => void,
+): Promise<void> {
+  try {
+    feed({ type: "sealed", jobId, manifestSha256: await sealOutput(uri, manifest) });
+  } catch (thrown) {
+    feed({ type: "seal-failed", jobId, error: toSystemError(thrown).toData() });
+  }
+}

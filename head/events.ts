@@ -1,0 +1,148 @@
+/**
+ * Pure core. What happens to a head (`HeadEvent`), what it wants done (`Effect`), and its transient
+ * state, which is rebuilt from what workers say and never logged.
+ */
+import type { ErrorData } from "../runtime/errors.ts";
+import type { ApiRequest, Assignment, Continuation, Report } from "../runtime/messages.ts";
+import type { Manifest } from "../solver/manifest.ts";
+import type { AttemptEnd, DurableState, Fact } from "./facts.ts";
+
+/** Where a reply goes. */
+export interface Caller {
+  readonly identity: string;
+  readonly process: string;
+  readonly id: number;
+}
+
+/** What one Slurm step gave. `ready` knows the cluster; `ended` is an attempt's end. */
+export type SlurmResult =
+  | { readonly kind: "ready"; readonly clusterName: string; readonly launcher: string }
+  | { readonly kind: "submitted"; readonly slurmJobId: string }
+  | { readonly kind: "running" }
+  /** Slurm didn't answer now; the step is due again. */
+  | { readonly kind: "unreachable"; readonly why: string }
+  | { readonly kind: "ended"; readonly end: AttemptEnd; readonly error: ErrorData | null }
+  | { readonly kind: "failed"; readonly error: ErrorData };
+
+export type HeadEvent =
+  | { readonly type: "api"; readonly caller: Caller; readonly request: ApiRequest }
+  | { readonly type: "report"; readonly worker: string; readonly report: Report }
+  | { readonly type: "tick" }
+  | { readonly type: "claimed"; readonly jobId: string; readonly error: ErrorData | null }
+  | { readonly type: "sealed"; readonly jobId: string; readonly manifestSha256: string }
+  | { readonly type: "seal-failed"; readonly jobId: string; readonly error: ErrorData }
+  | { readonly type: "slurm"; readonly solveId: string; readonly result: SlurmResult };
+
+/** One step of a solve, done by the daemon; each answers with one `slurm` event. */
+export type SlurmStep =
+  | { readonly op: "ready" }
+  | { readonly op: "submit"; readonly attempt: number; readonly name: string }
+  | { readonly op: "release"; readonly attempt: number; readonly slurmJobId: string }
+  | {
+      readonly op: "poll";
+      readonly attempt: number;
+      readonly name: string;
+      readonly slurmJobId: string;
+      readonly clusterName: string;
+    };
+
+export type Effect =
+  | {
+      readonly type: "command";
+      readonly worker: string;
+      readonly sequence: number;
+      readonly assign: readonly Assignment[];
+      readonly cancel: readonly string[];
+      readonly ack: readonly { readonly task: string; readonly attempt: number }[];
+    }
+  | { readonly type: "reply"; readonly caller: Caller; readonly value: unknown }
+  | { readonly type: "refuse"; readonly caller: Caller; readonly error: ErrorData }
+  /** Puts the job's name on its output folder, once and for ever. */
+  | { readonly type: "claim"; readonly jobId: string; readonly uri: string }
+  | {
+      readonly type: "seal";
+      readonly jobId: string;
+      readonly uri: string;
+      readonly manifest: Manifest;
+    }
+  | {
+      readonly type: "slurm";
+      readonly solveId: string;
+      readonly spec: Continuation["spec"];
+      readonly manifest: string;
+      readonly step: SlurmStep;
+    };
+
+export interface WorkerView {
+  readonly process: string;
+  slots: number;
+  lastSeenMs: number;
+  /** Number of the last command sent. */
+  sequence: number;
+  /** Flights that occupy an executor's queue; 0 <= load <= slots * SHARDS_PER_EXECUTOR. */
+  load: number;
+  /** Drivers and actors placed there. */
+  hosted: number;
+}
+
+/** One attempt under way. */
+export interface Flight {
+  readonly worker: string;
+  readonly attempt: number;
+  /** Command that carried it; 0 when a worker brought it along from an earlier leader. */
+  readonly sequence: number;
+  readonly assignment: Assignment;
+}
+
+/** What goes to one worker at the end of the step under way. */
+export interface Outbox {
+  readonly assign: Assignment[];
+  readonly cancel: string[];
+  readonly ack: { task: string; attempt: number }[];
+}
+
+export interface HeadConfig {
+  readonly stateFolder: string;
+  /** sha256 of the solver's binary; null when there is none. */
+  readonly solverSha256: string | null;
+  readonly slurm: "auto" | "system" | "private" | "none";
+}
+
+export interface HeadState {
+  readonly durable: DurableState;
+  readonly config: HeadConfig;
+  readonly sinceMs: number;
+  readonly workers: Map<string, WorkerView>;
+  readonly flights: Map<string, Flight>;
+  /** Attempts begun of a task under this leader. */
+  readonly attempts: Map<string, number>;
+  /** Failures of a task under this leader that are worth another attempt. */
+  readonly failures: Map<string, number>;
+  readonly claims: Map<string, "asked" | "ours">;
+  readonly sealing: Set<string>;
+  /** Who waits for an actor, by task. */
+  readonly spawns: Map<string, { readonly caller: Caller; readonly assignment: Assignment }>;
+  /** Steps of solves under way or due. */
+  readonly slurm: Map<string, SlurmView>;
+  /** Programs submitted under this leader: it alone may start their drivers. */
+  readonly fresh: Set<string>;
+  /** First shard per input that may still have to be placed, by job. */
+  readonly cursors: Map<string, number[]>;
+}
+
+/** What this leader knows of a solve's Slurm; rebuilt by asking. */
+export interface SlurmView {
+  busy: boolean;
+  dueMs: number;
+  /** Empty until Slurm was found or started. */
+  clusterName: string;
+  launcher: string;
+  released: boolean;
+}
+
+/** What one decision gives: facts already applied to the state, and effects that wait for them. */
+export interface Step {
+  readonly facts: Fact[];
+  readonly effects: Effect[];
+  readonly outboxes: Map<string, Outbox>;
+}

@@ -1,0 +1,214 @@
+/**
+ * Pure core. What a head has made durable, and `apply`, the only thing that changes durable state.
+ * Replay of the log runs only `apply`. A fact's shape never changes: a new need is a new fact.
+ */
+import type { ErrorData } from "../runtime/errors.ts";
+import type { Continuation, DatasetSpec, Program, Receipt } from "../runtime/messages.ts";
+
+/** How one slurm job of a solve ended, as far as Slurm and the wrapper's record tell. */
+export interface AttemptEnd {
+  /** Slurm's word (COMPLETED, FAILED, CANCELLED, TIMEOUT, ...), or LOST when its Slurm is gone. */
+  readonly state: string;
+  readonly exitCode: number | null;
+  readonly reason: string;
+}
+
+export type Fact =
+  | { readonly type: "epoch"; readonly number: number; readonly leader: string }
+  | {
+      readonly type: "program.submitted";
+      readonly jobId: string;
+      readonly program: Program;
+      readonly argv: readonly string[];
+      readonly atMs: number;
+    }
+  | { readonly type: "program.returned"; readonly jobId: string; readonly value: unknown }
+  | { readonly type: "program.failed"; readonly jobId: string; readonly error: ErrorData }
+  | {
+      readonly type: "dataset.submitted";
+      readonly jobId: string;
+      readonly spec: DatasetSpec;
+      readonly atMs: number;
+    }
+  /** Null stands for an input whose number of shards is found on the way. */
+  | {
+      readonly type: "dataset.planned";
+      readonly jobId: string;
+      readonly planSha256: string;
+      readonly shards: readonly (number | null)[];
+    }
+  | {
+      readonly type: "input.ended";
+      readonly jobId: string;
+      readonly input: number;
+      readonly records: number;
+      readonly shards: number;
+    }
+  | {
+      readonly type: "shard.committed";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+      readonly receipt: Receipt;
+    }
+  | {
+      readonly type: "dataset.sealed";
+      readonly jobId: string;
+      readonly manifestSha256: string;
+      readonly atMs: number;
+    }
+  | { readonly type: "dataset.failed"; readonly jobId: string; readonly error: ErrorData }
+  /** A failed job was submitted again: its receipts stand, its shards get new attempts. */
+  | { readonly type: "dataset.reopened"; readonly jobId: string; readonly atMs: number }
+  | {
+      readonly type: "continuation.added";
+      readonly jobId: string;
+      readonly continuation: Continuation;
+    }
+  | {
+      readonly type: "solve.requested";
+      readonly solveId: string;
+      readonly jobId: string;
+      readonly spec: Continuation["spec"];
+      readonly atMs: number;
+    }
+  /** The intent: durable before sbatch. */
+  | {
+      readonly type: "solve.attempted";
+      readonly solveId: string;
+      readonly attempt: number;
+      readonly name: string;
+      readonly clusterName: string;
+    }
+  /** The id: durable before the release. */
+  | {
+      readonly type: "solve.submitted";
+      readonly solveId: string;
+      readonly attempt: number;
+      readonly slurmJobId: string;
+    }
+  | {
+      readonly type: "solve.ended";
+      readonly solveId: string;
+      readonly attempt: number;
+      readonly end: AttemptEnd;
+    }
+  | {
+      readonly type: "solve.succeeded";
+      readonly solveId: string;
+      readonly launcher: string;
+      readonly atMs: number;
+    }
+  | { readonly type: "solve.failed"; readonly solveId: string; readonly error: ErrorData }
+  | { readonly type: "solve.reopened"; readonly solveId: string; readonly atMs: number };
+
+export type ProgramState =
+  | { readonly kind: "running" }
+  | { readonly kind: "returned"; readonly value: unknown }
+  | { readonly kind: "failed"; readonly error: ErrorData };
+
+export interface ProgramJob {
+  readonly kind: "program";
+  readonly id: string;
+  readonly program: Program;
+  readonly argv: readonly string[];
+  readonly atMs: number;
+  state: ProgramState;
+}
+
+export type DatasetState =
+  | { readonly kind: "planning" }
+  | { readonly kind: "running" }
+  | { readonly kind: "sealed"; readonly manifestSha256: string; readonly atMs: number }
+  | { readonly kind: "failed"; readonly error: ErrorData };
+
+export interface InputProgress {
+  /** Shards of this input; null until a rule input's end was found. */
+  shards: number | null;
+  /** Receipt by shard number; every key < shards once that is known. */
+  readonly receipts: Map<number, Receipt>;
+}
+
+export interface DatasetJob {
+  readonly kind: "dataset";
+  readonly id: string;
+  readonly spec: DatasetSpec;
+  atMs: number;
+  state: DatasetState;
+  planSha256: string | null;
+  /** One per input of the spec once planned. */
+  inputs: InputProgress[];
+  /** Continuations asked for, in order, without repeats. */
+  readonly continuations: Continuation[];
+  readonly solves: string[];
+}
+
+export type SolveState =
+  /** Waits for Slurm or between two attempts. */
+  | { readonly kind: "requested" }
+  | {
+      readonly kind: "attempted";
+      readonly attempt: number;
+      readonly name: string;
+      readonly clusterName: string;
+    }
+  | {
+      readonly kind: "submitted";
+      readonly attempt: number;
+      readonly name: string;
+      readonly clusterName: string;
+      readonly slurmJobId: string;
+    }
+  | { readonly kind: "succeeded"; readonly launcher: string; readonly atMs: number }
+  | { readonly kind: "failed"; readonly error: ErrorData };
+
+export interface SolveRecord {
+  readonly id: string;
+  readonly jobId: string;
+  readonly spec: Continuation["spec"];
+  atMs: number;
+  state: SolveState;
+  /** Attempts made, ever; the next one's number. */
+  attempts: number;
+  /** Attempts since the last request that ended for a reason worth repeating. */
+  retries: number;
+  last: { readonly slurmJobId: string; readonly end: AttemptEnd } | null;
+}
+
+/** Everything durable that a head knows. */
+export interface DurableState {
+  epoch: { number: number; leader: string };
+  /** Facts applied, ever. */
+  facts: number;
+  readonly programs: Map<string, ProgramJob>;
+  readonly datasets: Map<string, DatasetJob>;
+  readonly solves: Map<string, SolveRecord>;
+}
+
+export function emptyState(): DurableState {
+  return {
+    epoch: { number: 0, leader: "" },
+    facts: 0,
+    programs: new Map(),
+    datasets: new Map(),
+    solves: new Map(),
+  };
+}
+
+/** One JSON-able value of the durable state, for digests, tests and people. */
+export function stateSnapshot(state: DurableState): unknown {
+  const datasets = [...state.datasets.values()].map((job) => ({
+    ...job,
+    inputs: job.inputs.map(({ shards, receipts }) => ({
+      shards,
+      receipts: [...receipts].sort(([a], [b]) => a - b),
+    })),
+  }));
+  return {
+    epoch: state.epoch,
+    facts: state.facts,
+    programs: [...state.programs.values()],
+    datasets,
+    solves: [...state.solves.values()],
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * The head's process: configuration in, bus and log opened, the daemon fed. Its argument names the
+ * JSON file that its supervisor wrote; the end of its standard input is its supervisor's end.
+ */
+import { readFile } from "node:fs/promises";
+import { connectBus } from "../runtime/bus/nats.ts";
+import { toSystemError } from "../runtime/errors.ts";
+import { type Identity, newProcessId } from "../runtime/ids.ts";
+import { BEACON_INTERVAL_MS, TICK_MS } from "../runtime/limits.ts";
+import type { HeadConfig } from "./cluster/protocol.ts";
+import { newHeadState } from "./core.ts";
+import { HeadDaemon } from "./daemon.ts";
+import { carryOutWith } from "./effects.ts";
+import { takeLead } from "./lead.ts";
+import { HeadMouth, listenAsHead } from "./mouth.ts";
+import { solverSha256 } from "./solver-binary.ts";
+import { Supervisor } from "./supervised.ts";
+
+async function main(): Promise<void> {
+  const config = JSON.parse(await readFile(process.argv[2] ?? "", "utf8")) as HeadConfig;
+  const supervisor = new Supervisor();
+  const { state: durable, log } = await takeLead(config.stateDir);
+  const self = { identity: config.identity as Identity, process: newProcessId() };
+  const bus = await connectBus({ ...config, ...self, url: config.natsUrl, name: "head" });
+  const mouth = new HeadMouth(bus, config.cluster, self.process, log.epoch);
+  const stateFolder = config.stateDir;
+  const solver = await solverSha256();
+  const state = newHeadState(
+    durable,
+    { stateFolder, solverSha256: solver, slurm: config.slurmMode },
+    Date.now(),
+  );
+  const daemon: HeadDaemon = new HeadDaemon(state, {
+    now: Date.now,
+    append: (facts) => log.append(facts),
+    carryOut: (effect) => carryOut(effect),
+    fatal: (error) => end(error),
+  });
+  const carryOut = carryOutWith({ config, mouth, supervisor, feed: (event) => daemon.feed(event) });
+  const end = (error: Error): void => {
+    daemon.stop();
+    supervisor.fatal(toSystemError(error));
+  };
+  supervisor.onStop(async () => {
+    daemon.stop();
+    await bus.close();
+  });
+  listenAsHead(bus, config.cluster, { daemon, mouth, end });
+  setInterval(() => mouth.beacon(log.tail), BEACON_INTERVAL_MS);
+  setInterval(() => daemon.feed({ type: "tick" }), TICK_MS);
+  mouth.beacon(log.tail);
+  await bus.flush();
+  supervisor.ready();
+}
+
+main().catch((thrown: unknown) => {
+  process.stderr.write(`${toSystemError(thrown).message}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,69 @@
+#!/bin/bash
+# One attempt of a solve, as the batch script of a slurm job:
+#   attempt.sh FOLDER MARK RANKS SCRATCH FINAL SOLVER [ARGUMENT ...]
+# FOLDER holds what is left of the attempt: started, stdout.log, stderr.log, exit.json.
+# The solver writes SCRATCH, in FINAL's folder; FINAL appears whole, once, by link(2), and is never
+# replaced. Everything comes as an argument; nothing is evaluated.
+# Exit codes: the solver's; 90 = this attempt was started before; 91 = FINAL couldn't be published.
+set -eu
+# Slurm gives a batch script no PATH of its own, and bash doesn't export its default.
+export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
+folder=$1 mark=$2 ranks=$3 scratch=$4 final=$5
+shift 5
+
+# O_EXCL: an attempt that Slurm starts twice (a requeue) must not run beside or after itself.
+set -o noclobber
+if ! printf '%s\n' "${SLURM_JOB_ID:-0}" 2>/dev/null >"$folder/started"; then
+  exit 90
+fi
+set +o noclobber
+exec </dev/null >"$folder/stdout.log" 2>"$folder/stderr.log"
+sync "$folder/started" "$folder"
+export LIGASE_MARK=$mark
+
+shared=
+if [ "${SLURM_JOB_NUM_NODES:-1}" = 1 ]; then
+  # One machine: ranks talk through shared memory (0.3 us; 47 us over TCP) and open no port. Its files
+  # need a folder of their own: two private Slurms give jobs, and so files, the same names. Copies by
+  # the other rank's memory map ("cma") need rights that containers withhold.
+  shared=$(mktemp -d "${TMPDIR:-/tmp}/ligase-XXXXXXXX")
+  export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader
+  export OMPI_MCA_btl_vader_backing_directory=$shared
+  export OMPI_MCA_btl_vader_single_copy_mechanism=none
+  # A waiting rank spins; it must let others have the core, of which there may be too few.
+  export OMPI_MCA_mpi_yield_when_idle=1
+fi
+
+launcher=
+forward() { if [ -n "$launcher" ]; then kill -TERM "$launcher" 2>/dev/null || true; fi; }
+trap forward TERM INT
+
+# --export=ALL: the job's own --export would otherwise reach the ranks too, and take their PATH.
+srun --mpi=pmix --ntasks="$ranks" --export=ALL --kill-on-bad-exit=1 \
+  nice -n 5 "$@" --output "$scratch" &
+launcher=$!
+# A signal interrupts `wait`; the status counts once the launcher is gone.
+while kill -0 "$launcher" 2>/dev/null; do wait "$launcher" || true; done
+status=0
+wait "$launcher" || status=$?
+[ -z "$shared" ] || rm -rf "$shared"
+
+# Without -f, ln replaces nothing. A file of equal bytes (another attempt's) is as good as ours, and a
+# link whose answer got lost is ours; the second ln is there to say what went wrong.
+publish() {
+  sync "$scratch" || return 1
+  ln -T -- "$scratch" "$final" 2>/dev/null || [ "$scratch" -ef "$final" ] ||
+    cmp -s -- "$scratch" "$final" || ln -T -- "$scratch" "$final" || return 1
+  if [ -e "$scratch.run.json" ]; then mv -fT -- "$scratch.run.json" "$final.run.json" || return 1; fi
+  sync "$(dirname -- "$final")"
+}
+if [ "$status" = 0 ] && ! publish; then status=91; fi
+rm -f -- "$scratch" "$scratch.run.json"
+
+signal=null
+if [ "$status" -gt 128 ]; then signal=$((status - 128)); fi
+printf '{"exitCode":%d,"signal":%s}\n' "$status" "$signal" >"$folder/exit.json.part"
+sync "$folder/exit.json.part"
+mv -T -- "$folder/exit.json.part" "$folder/exit.json"
+sync "$folder"
+exit "$status"

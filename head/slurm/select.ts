@@ -1,0 +1,61 @@
+/**
+ * Which Slurm a cluster gets (`--slurm auto|system|private`): the machine's own when it answers and
+ * can start ranks, else a private one.
+ */
+import { SystemError } from "../../runtime/errors.ts";
+import { SLURM_COMMAND_MS, SLURM_DETECT_MS } from "../../runtime/limits.ts";
+import { findExecutable } from "../../runtime/processes.ts";
+import { type CommandOptions, connectSlurm } from "./commands.ts";
+import { connectionOf } from "./connection.ts";
+import type { Slurm } from "./slurm.ts";
+import { runTool, slurmEnvironment } from "./tools.ts";
+
+export type SlurmChoice =
+  | { readonly kind: "system"; readonly slurm: Slurm }
+  | { readonly kind: "private" };
+
+/** The line that installs what a private Slurm needs on Debian and Ubuntu. */
+export const SLURM_INSTALL =
+  "apt-get install --no-install-recommends slurmctld slurmd slurm-client munge openmpi-bin";
+
+const CLIENTS = ["sbatch", "squeue", "scontrol", "scancel", "sinfo", "srun"];
+const DAEMONS = ["munged", "slurmctld", "slurmd"];
+
+/**
+ * The machine's own Slurm, connected, or the advice to start a private one.
+ * @throws {SystemError} SLURM_MISSING with what to install, when the mode can't be served.
+ */
+export async function detectSlurm(
+  mode: "auto" | "system" | "private",
+  options: CommandOptions = {},
+): Promise<SlurmChoice> {
+  if (mode !== "private") {
+    const found = await systemSlurm(options);
+    if (typeof found !== "string") return { kind: "system", slurm: found };
+    if (mode === "system") {
+      throw new SystemError("SLURM_MISSING", `the machine's own Slurm can't be used: ${found}`);
+    }
+  }
+  const path = options.env?.["PATH"];
+  const missing = [...CLIENTS, ...DAEMONS].filter(
+    (name) => findExecutable(name, path) === undefined,
+  );
+  if (missing.length === 0) return { kind: "private" };
+  const what = `${missing.join(", ")} not found: ${SLURM_INSTALL}`;
+  throw new SystemError("SLURM_MISSING", what);
+}
+
+/** The machine's own Slurm, or why it can't be used. */
+async function systemSlurm(options: CommandOptions): Promise<Slurm | string> {
+  const env = slurmEnvironment(null, options.env);
+  const timeoutMs = Math.min(options.timeoutMs ?? SLURM_COMMAND_MS, SLURM_DETECT_MS);
+  try {
+    const nodes = await runTool("sinfo", ["--noheader", "--format=%D"], { env, timeoutMs });
+    if (nodes.exitCode !== 0 || !/[1-9]/.test(nodes.stdout)) return "sinfo shows no nodes";
+    const types = await runTool("srun", ["--mpi=list"], { env, timeoutMs });
+    if (!/\bpmix/.test(types.stdout + types.stderr)) return "its srun has no pmix";
+    return await connectSlurm(connectionOf({ confPath: null, clusterName: "" }, ""), options);
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}

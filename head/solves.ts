@@ -1,0 +1,190 @@
+/**
+ * Pure core. Solves: intent durable before sbatch, id durable before the release, an answer that
+ * didn't come is searched by name. A solve has one owner of retries, and it is here.
+ */
+import { type ErrorData, SystemError } from "../runtime/errors.ts";
+import { short12 } from "../runtime/ids.ts";
+import { SLURM_POLL_MS, SLURM_RETRY_MS, SOLVE_ATTEMPTS_MAX } from "../runtime/limits.ts";
+import { solveId as idOfSolve } from "../solver/solve.ts";
+import type { HeadState, SlurmResult, SlurmStep, SlurmView, Step } from "./events.ts";
+import type { AttemptEnd, SolveRecord } from "./facts.ts";
+import { record } from "./step.ts";
+
+/** Ends that say nothing of the solve itself: the machine or the scheduler took the job away. */
+const WORTH_ANOTHER = new Set(["NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED", "LOST"]);
+
+/** Where a sealed dataset's manifest stands. */
+export function manifestPath(sinkUri: string): string {
+  return `${sinkUri}/manifest.json`;
+}
+
+/** One solve per continuation of a sealed dataset, unless it is known already. */
+export function requestSolves(state: HeadState, step: Step, jobId: string, nowMs: number): void {
+  const job = state.durable.datasets.get(jobId);
+  if (job?.state.kind !== "sealed") return;
+  for (const { kind, spec } of job.continuations) {
+    if (kind !== "solve") continue;
+    const solver = state.config.solverSha256;
+    const solveId = idOfSolve(job.state.manifestSha256, spec, solver ?? "0".repeat(64));
+    if (state.durable.solves.has(solveId)) continue;
+    record(state, step, { type: "solve.requested", solveId, jobId, spec, atMs: nowMs });
+    if (solver !== null) continue;
+    const error = new SystemError("SETUP_MISSING", "the solver isn't built: run npm start once");
+    record(state, step, { type: "solve.failed", solveId, error: error.toData() });
+  }
+}
+
+/** Failed solves of a job that was submitted again get new attempts. */
+export function reopenSolves(state: HeadState, step: Step, jobId: string, nowMs: number): void {
+  for (const solveId of state.durable.datasets.get(jobId)?.solves ?? []) {
+    if (state.durable.solves.get(solveId)?.state.kind !== "failed") continue;
+    if (state.config.solverSha256 === null) continue;
+    record(state, step, { type: "solve.reopened", solveId, atMs: nowMs });
+    state.slurm.delete(solveId);
+  }
+}
+
+/** The next step of every solve that is neither done nor busy. */
+export function advanceSolves(state: HeadState, step: Step, nowMs: number): void {
+  if (state.config.slurm === "none") return;
+  for (const solve of state.durable.solves.values()) {
+    const view = viewOf(state, solve.id);
+    if (view.busy || nowMs < view.dueMs) continue;
+    const next = nextStep(state, step, solve, view);
+    if (next === null) continue;
+    view.busy = true;
+    const sink = state.durable.datasets.get(solve.jobId)?.spec.sink.uri ?? "";
+    const { id: solveId, spec } = solve;
+    step.effects.push({ type: "slurm", solveId, spec, manifest: manifestPath(sink), step: next });
+  }
+}
+
+function viewOf(state: HeadState, solveId: string): SlurmView {
+  const known = state.slurm.get(solveId);
+  if (known !== undefined) return known;
+  const view = { busy: false, dueMs: 0, clusterName: "", launcher: "", released: false };
+  state.slurm.set(solveId, view);
+  return view;
+}
+
+function nextStep(
+  state: HeadState,
+  step: Step,
+  solve: SolveRecord,
+  view: SlurmView,
+): SlurmStep | null {
+  const now = solve.state;
+  if (now.kind === "succeeded" || now.kind === "failed") return null;
+  if (view.clusterName === "") return { op: "ready" };
+  switch (now.kind) {
+    case "requested":
+      return beginAttempt(state, step, solve, view);
+    case "attempted":
+      // Held under another Slurm, which is gone: it was never released, so it never ran.
+      if (now.clusterName !== view.clusterName) {
+        const end: AttemptEnd = { state: "LOST", exitCode: null, reason: "its Slurm is gone" };
+        const { attempt } = now;
+        record(state, step, { type: "solve.ended", solveId: solve.id, attempt, end });
+        return beginAttempt(state, step, solve, view);
+      }
+      return { op: "submit", attempt: now.attempt, name: now.name };
+    case "submitted": {
+      const { attempt, name, slurmJobId, clusterName } = now;
+      if (!view.released && clusterName === view.clusterName) {
+        return { op: "release", attempt, slurmJobId };
+      }
+      return { op: "poll", attempt, name, slurmJobId, clusterName };
+    }
+    default:
+      return now satisfies never;
+  }
+}
+
+/** The intent as a fact; the submission leaves once it is durable. */
+function beginAttempt(
+  state: HeadState,
+  step: Step,
+  solve: SolveRecord,
+  view: SlurmView,
+): SlurmStep | null {
+  if (solve.retries >= SOLVE_ATTEMPTS_MAX) {
+    const what = `the solve ended ${solve.retries} times (${solve.last?.end.state ?? "unknown"})`;
+    failSolve(state, step, solve.id, new SystemError("SOLVE_FAILED", what).toData());
+    return null;
+  }
+  const attempt = solve.attempts;
+  const name = `ligase-${short12(solve.id)}-${attempt}`;
+  const { clusterName } = view;
+  const solveId = solve.id;
+  view.released = false;
+  record(state, step, { type: "solve.attempted", solveId, attempt, name, clusterName });
+  return { op: "submit", attempt, name };
+}
+
+/** A step's answer; facts first, and the next step comes with the next advance. */
+export function slurmAnswered(
+  state: HeadState,
+  step: Step,
+  solveId: string,
+  result: SlurmResult,
+  nowMs: number,
+): void {
+  const view = viewOf(state, solveId);
+  const solve = state.durable.solves.get(solveId);
+  view.busy = false;
+  if (solve === undefined || solve.state.kind === "failed") return;
+  switch (result.kind) {
+    case "ready":
+      view.clusterName = result.clusterName;
+      view.launcher = result.launcher;
+      return;
+    case "submitted":
+      if (solve.state.kind !== "attempted") return;
+      record(state, step, {
+        type: "solve.submitted",
+        solveId,
+        attempt: solve.state.attempt,
+        slurmJobId: result.slurmJobId,
+      });
+      return;
+    case "running":
+      view.released = true;
+      view.dueMs = nowMs + SLURM_POLL_MS;
+      return;
+    case "unreachable":
+      view.dueMs = nowMs + SLURM_RETRY_MS;
+      return;
+    case "ended":
+      takeEnd(state, step, solve, view, result.end, result.error, nowMs);
+      return;
+    case "failed":
+      failSolve(state, step, solveId, result.error);
+      return;
+    default:
+      result satisfies never;
+  }
+}
+
+function takeEnd(
+  state: HeadState,
+  step: Step,
+  solve: SolveRecord,
+  view: SlurmView,
+  end: AttemptEnd,
+  error: ErrorData | null,
+  nowMs: number,
+): void {
+  if (solve.state.kind !== "submitted") return;
+  const solveId = solve.id;
+  record(state, step, { type: "solve.ended", solveId, attempt: solve.state.attempt, end });
+  if (error === null) {
+    const { launcher } = view;
+    record(state, step, { type: "solve.succeeded", solveId, launcher, atMs: nowMs });
+  } else if (!WORTH_ANOTHER.has(end.state)) {
+    failSolve(state, step, solveId, error);
+  }
+}
+
+function failSolve(state: HeadState, step: Step, solveId: string, error: ErrorData): void {
+  record(state, step, { type: "solve.failed", solveId, error });
+}

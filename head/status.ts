@@ -1,0 +1,53 @@
+/**
+ * Pure core. What a client sees of the jobs: one plain value, made from durable state alone.
+ */
+import type { HeadState } from "./events.ts";
+import type { DatasetJob, SolveRecord } from "./facts.ts";
+import { countReads } from "./seal.ts";
+
+/** Jobs, newest last, for `status` requests. */
+export function statusOf(state: HeadState): unknown {
+  const { durable } = state;
+  return {
+    epoch: durable.epoch.number,
+    workers: state.workers.size,
+    slots: [...state.workers.values()].reduce((sum, worker) => sum + worker.slots, 0),
+    programs: [...durable.programs.values()].slice(-STATUS_JOBS_MAX).map(({ id, state: now }) => ({
+      id,
+      state: now,
+    })),
+    datasets: [...durable.datasets.values()].slice(-STATUS_JOBS_MAX).map(datasetStatus),
+    solves: [...durable.solves.values()].slice(-STATUS_JOBS_MAX).map(solveStatus),
+  };
+}
+
+/** A status fits one frame; older jobs are read from the log. */
+const STATUS_JOBS_MAX = 64;
+
+function datasetStatus(job: DatasetJob): unknown {
+  const receipts = job.inputs.flatMap((input) => [...input.receipts.values()]);
+  const totals = job.inputs.map((input) => input.shards);
+  const known = job.inputs.length > 0 && totals.every((shards) => shards !== null);
+  const stage = receipts[0]?.stage;
+  return {
+    id: job.id,
+    uri: job.spec.sink.uri,
+    atMs: job.atMs,
+    state: job.state,
+    shards: {
+      done: receipts.length,
+      total: known ? totals.reduce((sum: number, shards) => sum + (shards ?? 0), 0) : null,
+    },
+    reads: countReads(receipts),
+    encoder:
+      stage === undefined
+        ? null
+        : { name: stage.name, sha256: stage.sha256, provider: stage.provider },
+    dimensions: stage?.dimensions ?? null,
+    solves: job.solves,
+  };
+}
+
+function solveStatus({ id, jobId, spec, atMs, state, last }: SolveRecord): unknown {
+  return { id, jobId, spec, atMs, state, last };
+}

@@ -1,0 +1,112 @@
+/**
+ * `connect()`: a cluster for code outside of any. Without an address it starts an embedded one, which
+ * ends with this process.
+ */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { type LoadedProgram, programOf } from "../actor/registry.ts";
+import type { Bus } from "../bus/bus.ts";
+import type { Connection } from "../bus/key.ts";
+import { connectBus } from "../bus/nats.ts";
+import { apiSubject, hearing, linkSubject } from "../bus/subjects.ts";
+import { SystemError, toSystemError } from "../errors.ts";
+import { decodeFrame } from "../frame/codec.ts";
+import { type Identity, newProcessId, sha256Hex } from "../ids.ts";
+import { machineId } from "../machine.ts";
+import type { Program } from "../messages.ts";
+import { Cluster, setCurrentCluster } from "./cluster.ts";
+import { startEmbedded } from "./embedded.ts";
+import { HeadClient } from "./head-client.ts";
+import { Links } from "./links.ts";
+
+export interface ConnectOptions {
+  /** The module whose exported actors may be spawned; `file:` in an embedded cluster. */
+  readonly program: URL;
+  /** Shards that the embedded cluster runs at once. */
+  readonly executors?: number;
+}
+
+let inExecutor = false;
+
+/** Said once by an executor at its start: its user code has a cluster already. */
+export function markAsExecutor(): void {
+  inExecutor = true;
+}
+
+/**
+ * A cluster to spawn actors and run datasets on; close it, or use `await using`.
+ *
+ * @throws {SystemError} NESTED_DRIVER inside an executor; CLUSTER_START_FAILED, NATS_SERVER_MISSING.
+ */
+export async function connect(options: ConnectOptions): Promise<Cluster> {
+  if (inExecutor) {
+    throw new SystemError("NESTED_DRIVER", "code in an executor has a cluster: main's argument");
+  }
+  const stateDir = await mkdtemp(join(tmpdir(), "ligase-state-"));
+  const executors = options.executors ?? 1;
+  const started = await startEmbedded({ stateDir, slurm: "none", executors });
+  if (started.kind === "busy") throw new SystemError("OUTPUT_BUSY", "the state folder is in use");
+  const end = async (): Promise<void> => {
+    await started.stop();
+    await rm(stateDir, { recursive: true, force: true });
+  };
+  try {
+    const program = await programAt(options.program);
+    const loaded = programOf((await import(program.url)) as Record<string, unknown>);
+    const cluster = await joinAsClient(started.connection, program, loaded, end);
+    setCurrentCluster(cluster);
+    return cluster;
+  } catch (thrown) {
+    await end();
+    throw toSystemError(thrown);
+  }
+}
+
+/** A program's identity: its URL and the sha256 of its module. */
+export async function programAt(url: URL): Promise<Program> {
+  if (url.protocol !== "file:") {
+    throw new SystemError("PROGRAM_INVALID", "only file: programs run here", { uri: url.href });
+  }
+  return { url: url.href, sha256: sha256Hex(await readFile(fileURLToPath(url))) };
+}
+
+/** A client of a running cluster. `end` runs after the bus is closed. */
+export async function joinAsClient(
+  connection: Connection,
+  program: Program,
+  loaded: LoadedProgram,
+  end: () => Promise<void>,
+): Promise<Cluster> {
+  const { natsUrl, cluster, identity, seed } = connection;
+  const bus = await connectBus({ url: natsUrl, cluster, identity, seed, name: "client" });
+  const self = newProcessId();
+  const subject = apiSubject(cluster, identity);
+  const head = new HeadClient(self, (frame) => bus.publish(subject, frame));
+  const links = new Links({
+    process: self,
+    host: machineId(),
+    remote: ({ worker }) => {
+      const to = linkSubject(cluster, worker as Identity, identity);
+      return (frame) => bus.publish(to, frame);
+    },
+  });
+  listen(bus, cluster, head, links);
+  await bus.flush();
+  const close = async (): Promise<void> => {
+    head.close(new SystemError("CANCELLED", "the client closed"));
+    await bus.close();
+    await end();
+  };
+  return new Cluster({ program, loaded, head, links, close });
+}
+
+/** Replies of the head are objects, those of actors arrays. */
+function listen(bus: Bus, cluster: string, head: HeadClient, links: Links): void {
+  bus.subscribe(hearing.links(cluster, bus.identity), (_subject, bytes) => {
+    const { prefix, value } = decodeFrame(bytes);
+    if (Array.isArray(value)) links.take(prefix.source, value);
+    else head.take(value);
+  });
+}

@@ -1,0 +1,122 @@
+/**
+ * What crosses between a source, a mapped stage, the Parquet sink and the head. A dataset is
+ * source -> one mapped stage -> sink, run fused: one shard, one executor, one Parquet file.
+ */
+
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** Values of one column of n rows. */
+export type Column =
+  /** float32 [n, d], row-major. */
+  | { readonly kind: "vector"; readonly values: Float32Array; readonly dimensions: number }
+  /** int32 [n]. */
+  | { readonly kind: "int32"; readonly values: Int32Array }
+  /** UTF-8 text [n]. */
+  | { readonly kind: "utf8"; readonly values: readonly string[] };
+
+/** What a mapped stage returns for one batch; the caller owns it. */
+export interface Table {
+  /** n >= 0, the same in every column. */
+  readonly rows: number;
+  /** Every table of a dataset has the same names, kinds and dimensions, in the same order. */
+  readonly columns: Readonly<Record<string, Column>>;
+  /** Records that gave no row: reason -> count. rows + sum of this = records of the batch. */
+  readonly filtered: Readonly<Record<string, number>>;
+}
+
+/** One input as it stands in a job's spec: part of the job's identity. */
+export interface InputSpec {
+  /** Absolute path, or s3://. */
+  readonly uri: string;
+  /** Sample name: the file's stem unless a sheet says otherwise. */
+  readonly sample: string;
+  /** Changes when the bytes do; `<size>-<mtimeNs>` for a local file. */
+  readonly etag: string;
+  readonly bytes: number;
+}
+
+/** How one input is cut into shards. */
+export type InputPlan =
+  /** Shard i is ranges[i]; the source alone knows what a range means. */
+  | { readonly kind: "ranges"; readonly ranges: readonly JsonObject[] }
+  /** One-stream inputs (plain gzip): shard i is records [i n, (i + 1) n); the count is found on the way. */
+  | { readonly kind: "rule"; readonly recordsPerShard: number };
+
+/** Made once by the source in an executor, stored by the head as plan.json, never changed. */
+export interface Plan {
+  readonly schema: 1;
+  /** Decisions of the whole job that shards only obey. */
+  readonly decisions: JsonObject;
+  /** One per input, in the spec's order. */
+  readonly inputs: readonly InputPlan[];
+}
+
+/** One shard to read. */
+export interface ShardRequest {
+  readonly input: InputSpec;
+  readonly inputIndex: number;
+  /** Number of the shard within its input. */
+  readonly shardIndex: number;
+  /** `ranges[shardIndex]`, or {firstRecord, records} of a rule. */
+  readonly range: JsonObject;
+  readonly decisions: JsonObject;
+  /** Records per yielded batch. */
+  readonly batchSize: number;
+}
+
+/** What became of a shard's records, returned by the source's generator at its end. */
+export interface ReadOutcome {
+  /** Records of this shard's range, yielded or not. */
+  readonly records: number;
+  readonly quarantined: number;
+  readonly skipped: number;
+  /** Set by a rule input when its stream ended in or before this range: records of the whole input. */
+  readonly endOfInput?: number;
+}
+
+/** A batch of records; the source and the stage agree on what else it holds. */
+export interface Batch {
+  readonly records: number;
+}
+
+/** Reads shards; one per executor and job, so it may keep a cursor between shards (never a result). */
+export interface ShardReader {
+  /** @throws {SystemError} with uri, byteOffset and the 1-based record number in the file. */
+  read(request: ShardRequest): AsyncGenerator<Batch, ReadOutcome, void>;
+  close(): Promise<void>;
+}
+
+/** Where records come from. Registered by name with `source()`. */
+export interface Source {
+  readonly name: string;
+  /** The inputs with their etags. @throws {SystemError} INPUT_NOT_FOUND, INPUT_UNREADABLE. */
+  identify(options: JsonObject): Promise<readonly InputSpec[]>;
+  /** @throws {SystemError} when an input is empty or isn't what it claims to be. */
+  plan(options: JsonObject, inputs: readonly InputSpec[]): Promise<Plan>;
+  open(options: JsonObject): Promise<ShardReader>;
+}
+
+/** What a mapped stage says of itself; goes into the shard's metadata and the manifest. */
+export interface StageDescription {
+  readonly name: string;
+  /** sha256 of the model's bytes. */
+  readonly sha256: string;
+  /** Where it ran: `cpu`, `cuda`. */
+  readonly provider: string;
+  /** Device class with instruction set, threads within an operator: `cpu-avx512-1t`. */
+  readonly variant: string;
+  readonly dimensions: number;
+  readonly metric: "l2" | "cosine";
+}
+
+/** The method names a stage's actor has: the one named in `mapBatches`, and this one. */
+export interface DescribedStage {
+  describe(): StageDescription;
+}

@@ -1,0 +1,188 @@
+/**
+ * The one closed table of failures. A failure is a code; its text, its place (`where`) and its cause
+ * travel as data, because errors cross processes. Switch on `code`, never on the class or the text.
+ */
+
+/** What a caller may do about a failure: `never` repeat it, repeat it `later`, or `elsewhere`. */
+export type RetryAdvice = "never" | "later" | "elsewhere";
+
+interface ErrorEntry {
+  /** What the failure means, for people. */
+  readonly meaning: string;
+  readonly retry: RetryAdvice;
+  /** Exit code of `ligase run`: 1 internal, 2 usage, 3 input, 4 environment, 5 phase 1, 6 solve, 130 interrupted. */
+  readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 130;
+}
+
+export const ERRORS = {
+  INTERNAL: { meaning: "A mistake of ours.", retry: "never", exit: 1 },
+  USAGE: { meaning: "The command line or an argument is wrong.", retry: "never", exit: 2 },
+  CANCELLED: { meaning: "Somebody asked for an end.", retry: "never", exit: 130 },
+
+  INPUT_NOT_FOUND: { meaning: "No such input file.", retry: "never", exit: 3 },
+  INPUT_UNREADABLE: { meaning: "The input can't be read.", retry: "later", exit: 3 },
+  INPUT_EMPTY: { meaning: "The input holds no record.", retry: "never", exit: 3 },
+  INPUT_CHANGED: { meaning: "The input changed since it was planned.", retry: "never", exit: 3 },
+  FASTQ_NOT_FASTQ: { meaning: "The input isn't FASTQ.", retry: "never", exit: 3 },
+  FASTQ_TRUNCATED: { meaning: "The last record is cut off.", retry: "never", exit: 3 },
+  FASTQ_LENGTHS_DIFFER: {
+    meaning: "Sequence and quality of a record differ in length.",
+    retry: "never",
+    exit: 3,
+  },
+  FASTQ_BAD_RECORD: { meaning: "A record breaks the FASTQ format.", retry: "never", exit: 3 },
+  FASTQ_LINE_TOO_LONG: { meaning: "A record is longer than its bound.", retry: "never", exit: 3 },
+  GZIP_CORRUPT: { meaning: "The gzip stream is damaged or cut off.", retry: "never", exit: 3 },
+  NO_ROWS: { meaning: "No read was left to embed.", retry: "never", exit: 3 },
+
+  OUTPUT_UNWRITABLE: { meaning: "The output folder can't be written.", retry: "never", exit: 4 },
+  OUTPUT_BUSY: { meaning: "Another command works on this output.", retry: "later", exit: 4 },
+  OUTPUT_OF_ANOTHER_JOB: {
+    meaning: "The output folder holds another job's results.",
+    retry: "never",
+    exit: 4,
+  },
+  NATS_SERVER_MISSING: { meaning: "No usable nats-server was found.", retry: "never", exit: 4 },
+  NATS_PORT_TAKEN: { meaning: "The asked-for NATS port is taken.", retry: "later", exit: 4 },
+  NATS_UNREACHABLE: { meaning: "The NATS server doesn't answer.", retry: "later", exit: 4 },
+  NOT_AUTHORIZED: {
+    meaning: "The key is missing, unknown or not allowed this.",
+    retry: "never",
+    exit: 4,
+  },
+  JOIN_REFUSED: { meaning: "The join token is wrong, used or expired.", retry: "never", exit: 4 },
+  SETUP_MISSING: {
+    meaning: "A part that the set-up installs is missing.",
+    retry: "never",
+    exit: 4,
+  },
+  SLURM_MISSING: { meaning: "No Slurm answers and none can be started.", retry: "never", exit: 4 },
+  SLURM_START_FAILED: { meaning: "The private Slurm didn't start.", retry: "later", exit: 4 },
+  CLUSTER_FAILED: {
+    meaning: "A process of the embedded cluster kept ending.",
+    retry: "later",
+    exit: 4,
+  },
+  CLUSTER_START_FAILED: { meaning: "The embedded cluster didn't start.", retry: "later", exit: 4 },
+
+  FRAME_TOO_LARGE: {
+    meaning: "A message is over the frame's bound: `put` it.",
+    retry: "never",
+    exit: 1,
+  },
+  FRAME_INVALID: { meaning: "A received frame breaks the format.", retry: "never", exit: 1 },
+  FRAME_VERSION: { meaning: "A received frame has another version.", retry: "never", exit: 1 },
+  SOCKET_FAILED: { meaning: "A socket between two processes failed.", retry: "later", exit: 1 },
+  NOT_SERIALIZABLE: {
+    meaning: "A value of this type doesn't cross processes.",
+    retry: "never",
+    exit: 1,
+  },
+
+  NOT_IN_PROGRAM: { meaning: "The program doesn't export this actor.", retry: "never", exit: 2 },
+  PROGRAM_INVALID: {
+    meaning: "The program can't be loaded or has no main.",
+    retry: "never",
+    exit: 2,
+  },
+  NESTED_DRIVER: { meaning: "connect() was called inside an executor.", retry: "never", exit: 2 },
+  ACTOR_DIED: { meaning: "The actor ended before the call was sent.", retry: "elsewhere", exit: 5 },
+  OUTCOME_UNKNOWN: {
+    meaning: "The call was sent; whether it ran is unknown.",
+    retry: "never",
+    exit: 5,
+  },
+  ACTOR_NOT_FOUND: { meaning: "No such actor or method.", retry: "never", exit: 1 },
+  APPLICATION: { meaning: "User code threw.", retry: "never", exit: 5 },
+  DEADLINE_EXCEEDED: { meaning: "The deadline passed.", retry: "later", exit: 1 },
+  NO_CAPACITY: { meaning: "No worker can host this.", retry: "later", exit: 4 },
+
+  JOB_FAILED: { meaning: "Phase 1 failed.", retry: "never", exit: 5 },
+  JOB_NOT_FOUND: { meaning: "No such job.", retry: "never", exit: 2 },
+  SHARD_FAILED: { meaning: "A shard failed more often than allowed.", retry: "never", exit: 5 },
+  DETERMINISM_ALARM: {
+    meaning: "Two computations of one shard gave different bytes.",
+    retry: "never",
+    exit: 5,
+  },
+  MODEL_INVALID: {
+    meaning: "The model file isn't the pinned one or doesn't load.",
+    retry: "never",
+    exit: 4,
+  },
+  STORAGE_FAILED: { meaning: "Storage refused an operation.", retry: "later", exit: 4 },
+
+  LOG_FENCED: { meaning: "Another head leads: its segment stands.", retry: "never", exit: 1 },
+  LOG_CORRUPT: { meaning: "A log segment is damaged.", retry: "never", exit: 4 },
+
+  SOLVE_FAILED: { meaning: "The solver ended with an error.", retry: "never", exit: 6 },
+  SOLVE_CANCELLED: { meaning: "The slurm job was cancelled.", retry: "later", exit: 6 },
+  SOLVE_TIMEOUT: { meaning: "The slurm job ran into its time limit.", retry: "later", exit: 6 },
+  SLURM_FAILED: { meaning: "A Slurm command failed.", retry: "later", exit: 6 },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Where a failure lies; every field is optional, all of it is data for people and programs. */
+export interface Where {
+  readonly uri?: string;
+  readonly byteOffset?: number;
+  /** 1-based number of a record in its file. */
+  readonly record?: number;
+  readonly rank?: number;
+  readonly [key: string]: string | number | undefined;
+}
+
+/** How an error crosses a process or lands in `--json`. */
+export interface ErrorData {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly where: Where;
+}
+
+/** The only error class of the project; its code names a row of `ERRORS`. */
+export class SystemError extends Error {
+  readonly code: ErrorCode;
+  readonly what: string;
+  readonly where: Where;
+
+  constructor(code: ErrorCode, what: string, where: Where = {}, cause?: unknown) {
+    super(`${code}: ${what}${formatWhere(where)}`, cause === undefined ? undefined : { cause });
+    this.name = "SystemError";
+    this.code = code;
+    this.what = what;
+    this.where = where;
+  }
+
+  get retry(): RetryAdvice {
+    return ERRORS[this.code].retry;
+  }
+
+  /** The exit code of a command that ends with this error. */
+  get exit(): number {
+    return ERRORS[this.code].exit;
+  }
+
+  toData(): ErrorData {
+    return { code: this.code, what: this.what, where: this.where };
+  }
+}
+
+/** The error again, from how it crossed a process. Unknown codes become INTERNAL. */
+export function errorFromData(data: ErrorData): SystemError {
+  const code = Object.hasOwn(ERRORS, data.code) ? data.code : "INTERNAL";
+  return new SystemError(code, data.what, data.where);
+}
+
+/** Anything thrown, as a SystemError: itself, or `fallback` with the thrown text. */
+export function toSystemError(thrown: unknown, fallback: ErrorCode = "INTERNAL"): SystemError {
+  if (thrown instanceof SystemError) return thrown;
+  const what = thrown instanceof Error ? thrown.message : String(thrown);
+  return new SystemError(fallback, what, {}, thrown);
+}
+
+function formatWhere(where: Where): string {
+  const parts = Object.entries(where).filter(([, value]) => value !== undefined);
+  if (parts.length === 0) return "";
+  return ` (${parts.map(([key, value]) => `${key} ${value}`).join(", ")})`;
+}

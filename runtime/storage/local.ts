@@ -1,0 +1,95 @@
+/**
+ * Storage on a local or shared folder. Its one rule: a name is created once, with all its bytes, or
+ * not at all, and never changed. A temp file is written and synced, then linked to its name, then the
+ * folder is synced; link(2) is the race that exactly one writer wins.
+ */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { link, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { type ErrorCode, SystemError } from "../errors.ts";
+
+/** `created`: ours stands. `same`: equal bytes stood already. `other`: different bytes stand. */
+export type CreateOutcome = "created" | "same" | "other";
+
+/**
+ * Creates `path` with `bytes` unless it exists; the folder is made when missing.
+ *
+ * @returns whose bytes stand under the name now.
+ * @throws {SystemError} OUTPUT_UNWRITABLE when the folder can't be written, STORAGE_FAILED else.
+ */
+export async function createIfAbsent(path: string, bytes: Uint8Array): Promise<CreateOutcome> {
+  const folder = dirname(path);
+  const temp = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeSynced(temp, bytes);
+    const outcome = await linkOnce(temp, path, bytes);
+    await unlink(temp);
+    await syncFolder(folder);
+    return outcome;
+  } catch (thrown) {
+    await unlink(temp).catch(() => undefined);
+    throw storageError(thrown, path);
+  }
+}
+
+/** The bytes under a name, or undefined when there is none. @throws {SystemError} STORAGE_FAILED. */
+export async function readIfPresent(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (thrown) {
+    if (hasCode(thrown, "ENOENT")) return undefined;
+    throw storageError(thrown, path);
+  }
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const file = await open(path, flags, 0o644);
+  try {
+    await file.writeFile(bytes);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function linkOnce(temp: string, path: string, bytes: Uint8Array): Promise<CreateOutcome> {
+  try {
+    await link(temp, path);
+    return "created";
+  } catch (thrown) {
+    if (!hasCode(thrown, "EEXIST")) throw thrown;
+    // NFS and Lustre can lose the reply of a link that took place: then both names are one file.
+    const [ours, theirs] = await Promise.all([stat(temp), stat(path)]);
+    if (ours.ino === theirs.ino && ours.dev === theirs.dev) return "created";
+    const standing = await readFile(path);
+    return standing.equals(bytes) ? "same" : "other";
+  }
+}
+
+/** Makes names created in a folder survive a power cut. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Whether a thrown value is a system error with this code, such as ENOENT. */
+export function hasCode(thrown: unknown, code: string): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === code;
+}
+
+const UNWRITABLE = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "ENOSPC", "EDQUOT", "EEXIST", "ELOOP"];
+
+function storageError(thrown: unknown, path: string): SystemError {
+  if (thrown instanceof SystemError) return thrown;
+  const unwritable = UNWRITABLE.some((code) => hasCode(thrown, code));
+  const code: ErrorCode = unwritable ? "OUTPUT_UNWRITABLE" : "STORAGE_FAILED";
+  const what = thrown instanceof Error ? thrown.message : String(thrown);
+  return new SystemError(code, what, { uri: path }, thrown);
+}

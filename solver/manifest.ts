@@ -1,0 +1,90 @@
+/**
+ * The contract of phase 2: the sealed list of shards. Written last, by the head, next to the shards;
+ * the only thing the solver reads to learn what exists. Frozen by test/golden/manifest.json, which
+ * both this file and the C++ reader are tested on.
+ */
+import * as v from "valibot";
+
+export const MANIFEST_FILE = "manifest.json";
+export const SUCCESS_FILE = "_SUCCESS";
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const hex = (digits: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${digits}}$`)));
+
+/** One Parquet file. Row g of the whole set is row `g - firstRow` of the shard that holds it. */
+const shard = v.strictObject({
+  /** File name beside the manifest; no folder part. */
+  file: v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/)),
+  /** Index into `inputs`; shards stand in the order of (input, range). */
+  input: count,
+  rows: count,
+  /** Sum of `rows` of all shards before this one. */
+  firstRow: count,
+  bytes: count,
+  crc32c: hex(8),
+  sha256: hex(64),
+  /** Rows of each row group; their sum is `rows`. */
+  rowGroups: v.array(count),
+});
+
+/** How many records went where; in = passed + filtered + quarantined + skipped. */
+const reads = v.strictObject({
+  in: count,
+  passed: count,
+  filtered: count,
+  quarantined: count,
+  skipped: count,
+});
+
+export const manifestSchema = v.strictObject({
+  schema: v.literal(1),
+  jobId: hex(64),
+  /** Rows of all shards. */
+  rows: count,
+  /** d, the width of the `embedding` column: FixedSizeList<float32>[d]. */
+  dimensions: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  metric: v.picklist(["l2", "cosine"]),
+  encoder: v.strictObject({ name: v.string(), sha256: hex(64), provider: v.string() }),
+  /** In the order of the command line; `uri` as the job's spec names it. */
+  inputs: v.array(v.strictObject({ uri: v.string(), sample: v.string(), reads })),
+  reads,
+  /** Why records were filtered: reason -> count; the sum is `reads.filtered`. */
+  filteredReasons: v.record(v.string(), count),
+  shards: v.array(shard),
+});
+
+export type Manifest = v.InferOutput<typeof manifestSchema>;
+export type ManifestShard = Manifest["shards"][number];
+export type ReadCounts = Manifest["reads"];
+
+/** The manifest's bytes: indented JSON, keys in the schema's order, one final newline. */
+export function manifestBytes(manifest: Manifest): Uint8Array {
+  checkManifest(manifest);
+  return Buffer.from(`${JSON.stringify(v.parse(manifestSchema, manifest), null, 1)}\n`);
+}
+
+/**
+ * A manifest from its bytes.
+ * @throws {Error} naming the field that breaks the schema or a sum.
+ */
+export function parseManifest(bytes: Uint8Array): Manifest {
+  const manifest = v.parse(manifestSchema, JSON.parse(Buffer.from(bytes).toString("utf8")));
+  checkManifest(manifest);
+  return manifest;
+}
+
+function checkManifest(manifest: Manifest): void {
+  let row = 0;
+  for (const item of manifest.shards) {
+    if (item.firstRow !== row) throw new Error(`manifest: ${item.file} firstRow isn't ${row}`);
+    const inGroups = item.rowGroups.reduce((sum, rows) => sum + rows, 0);
+    if (inGroups !== item.rows) throw new Error(`manifest: ${item.file} row groups don't add up`);
+    if (item.input >= manifest.inputs.length)
+      throw new Error(`manifest: ${item.file} has no input`);
+    row += item.rows;
+  }
+  if (row !== manifest.rows) throw new Error("manifest: rows don't add up");
+  const { reads } = manifest;
+  const out = reads.passed + reads.filtered + reads.quarantined + reads.skipped;
+  if (reads.in !== out) throw new Error("manifest: reads don't add up");
+}

@@ -1,0 +1,21 @@
+// Owns the expansion exp(-t (1 - x)) = c_0 + 2 sum_k c_k T_k(x), c_k = exp(-t) I_k(t), on [-1, 1].
+// Invariants: all c_k >= 0 and c_0 + 2 sum c_k = 1; computed by rounded +, *, / alone.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace ligase {
+
+/// Coefficients c_0, 2 c_1, 2 c_2 ... up to where the rest is below `tolerance` for the propagator
+/// P = D^-1 W in the maximum norm. Not collective.
+///
+/// T_k(P) applied to a vector within [0, 1] is at most min((1 + sqrt 2)^k, amplification): the sum
+/// of T_k's own coefficients' sizes, as P is stochastic, and, as T_k(S) <= 1 for the symmetric
+/// S = D^1/2 P D^-1/2, the root of largest over smallest degree times that of the nodes started from.
+/// So the bound holds however small a degree is.
+/// @param t - time, > 0.
+/// @param amplification - >= 1.
+std::vector<double> chebyshevCoefficients(double t, double amplification, double tolerance);
+
+}  // namespace ligase

@@ -1,0 +1,9 @@
+/** Stands for `ligase run`: starts an embedded cluster, says how it went, waits to be killed. */
+import { startEmbedded } from "../../../runtime/client/embedded.ts";
+
+const stateDir = process.argv[2] ?? "";
+const bin = new URL("./supervise.ts", import.meta.url).pathname;
+const started = await startEmbedded({ stateDir, slurm: "private", executors: 1, bin });
+const facts = started.kind === "ready" ? { mark: started.mark, pid: started.pid } : {};
+process.stdout.write(`${JSON.stringify({ kind: started.kind, ...facts })}\n`);
+process.stdin.resume();

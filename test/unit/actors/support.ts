@@ -1,0 +1,119 @@
+/** What the tests of FASTQ share: files in a folder of their own, and whole inputs read shard by shard. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import type { ReadBatch } from "../../../actors/fastq/batch.ts";
+import { fastqSource } from "../../../actors/fastq/source.ts";
+import type {
+  InputPlan,
+  InputSpec,
+  JsonObject,
+  ReadOutcome,
+  ShardReader,
+} from "../../../runtime/dataset/types.ts";
+import { SystemError } from "../../../runtime/errors.ts";
+
+/** A read as a test writes it: id and sequence. */
+export type Read = readonly [string, string];
+
+/** Real reads kept beside the checkout; tests that use them are skipped where there are none. */
+export const DATA =
+  process.env["LIGASE_TEST_DATA"] ?? join(import.meta.dirname, "../../../../shared/data");
+
+/** A folder that is gone after the file's tests, and a writer into it. */
+export function temporaryFolder(): { readonly folder: string; write(name: string, data: string | Uint8Array): string } {
+  const folder = mkdtempSync(join(tmpdir(), "ligase-fastq-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const write = (name: string, data: string | Uint8Array): string => {
+    const path = join(folder, name);
+    writeFileSync(path, data);
+    return path;
+  };
+  return { folder, write };
+}
+
+export async function identify(path: string): Promise<InputSpec> {
+  const [input] = await fastqSource.identify({ inputs: [path] });
+  if (input === undefined) throw new Error("no input");
+  return input;
+}
+
+export async function planOf(input: InputSpec): Promise<InputPlan> {
+  const [plan] = (await fastqSource.plan({ inputs: [input.uri] }, [input])).inputs;
+  if (plan === undefined) throw new Error("no plan");
+  return plan;
+}
+
+export interface ShardReads {
+  readonly reads: readonly Read[];
+  readonly batches: readonly number[];
+  readonly outcome: ReadOutcome;
+}
+
+/** One shard by `reader`. */
+export async function readShardOf(
+  reader: ShardReader,
+  input: InputSpec,
+  range: JsonObject,
+  batchSize = 1024,
+): Promise<ShardReads> {
+  const reads: Read[] = [];
+  const batches: number[] = [];
+  const request = { input, inputIndex: 0, shardIndex: 0, range, decisions: {}, batchSize };
+  const generator = reader.read(request);
+  for (;;) {
+    const next = await generator.next();
+    if (next.done === true) return { reads, batches, outcome: next.value };
+    reads.push(...readsOf(next.value as ReadBatch));
+    batches.push(next.value.records);
+  }
+}
+
+/** All reads of a file, by its plan. */
+export async function readAll(path: string, batchSize = 1024): Promise<readonly Read[]> {
+  const input = await identify(path);
+  const plan = await planOf(input);
+  const reader = await fastqSource.open({});
+  const reads: Read[] = [];
+  try {
+    for (let shard = 0; ; shard++) {
+      const range = rangeOf(plan, shard);
+      if (range === undefined) return reads;
+      const part = await readShardOf(reader, input, range, batchSize);
+      reads.push(...part.reads);
+      if (part.outcome.endOfInput !== undefined) return reads;
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The error of reading a whole file. */
+export async function failureOf(work: Promise<unknown>): Promise<SystemError> {
+  const thrown = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (thrown instanceof SystemError) return thrown;
+  throw new Error(`no SystemError: ${String(thrown)}`);
+}
+
+export function readsOf(batch: ReadBatch): readonly Read[] {
+  const text = Buffer.from(batch.bases);
+  return batch.ids.map((id, index) => {
+    const [begin, end] = [batch.offsets[index], batch.offsets[index + 1]];
+    return [id, text.toString("latin1", begin, end)];
+  });
+}
+
+export function fastq(reads: readonly Read[], newline = "\n"): string {
+  return reads
+    .map(([id, bases]) => [`@${id}`, bases, "+", "I".repeat(bases.length), ""].join(newline))
+    .join("");
+}
+
+function rangeOf(plan: InputPlan, shard: number): JsonObject | undefined {
+  if (plan.kind === "ranges") return plan.ranges[shard];
+  return { firstRecord: shard * plan.recordsPerShard, records: plan.recordsPerShard };
+}

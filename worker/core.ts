@@ -1,0 +1,252 @@
+/**
+ * Pure core of the worker: which executor runs what. `decide(state, event, nowMs) -> { effects }`;
+ * a worker has no durable facts: all it knows it announces, whole, in every report.
+ *
+ * Invariants: an assignment stands in exactly one place (queue, an executor, done); an executor that
+ * runs shards holds at most SHARDS_PER_EXECUTOR, the first of them is the one under way; at most
+ * `slots` executors run shards; drivers and actors have an executor to themselves.
+ */
+import { type ErrorData, SystemError } from "../runtime/errors.ts";
+import {
+  EXECUTOR_RESTART_MS,
+  HEARTBEAT_INTERVAL_MS,
+  REPORT_DONE_MAX,
+  SHARDS_PER_EXECUTOR,
+} from "../runtime/limits.ts";
+import type { Assignment, Command, Done, Epoch, Report } from "../runtime/messages.ts";
+
+export interface ExecutorView {
+  readonly key: number;
+  /** `own`: a driver or an actor lives there. */
+  role: "idle" | "shards" | "own";
+  ready: boolean;
+  /** In the order given; the first is under way. */
+  tasks: Assignment[];
+  /** Actor that lives there once it was hosted. */
+  hosts: string | null;
+}
+
+export interface WorkerState {
+  readonly slots: number;
+  readonly process: string;
+  readonly host: string;
+  epoch: Epoch;
+  /** Commands seen of the present leader. */
+  sequence: number;
+  readonly executors: Map<number, ExecutorView>;
+  queue: Assignment[];
+  /** Finished and not acknowledged, by `task#attempt`. */
+  readonly done: Map<string, Done>;
+  nextKey: number;
+  /** No executor is started before; moves on when one dies before it was ready. */
+  startDueMs: number;
+  reportDueMs: number;
+}
+
+export type WorkerEvent =
+  | { readonly type: "leader"; readonly epoch: Epoch }
+  | { readonly type: "command"; readonly command: Command }
+  | { readonly type: "ready"; readonly key: number }
+  | { readonly type: "done"; readonly key: number; readonly done: Done }
+  | { readonly type: "exited"; readonly key: number; readonly reason: string }
+  | { readonly type: "tick" };
+
+export type WorkerEffect =
+  | { readonly type: "start"; readonly key: number }
+  | { readonly type: "run"; readonly key: number; readonly assignment: Assignment }
+  | { readonly type: "cancel"; readonly key: number; readonly task: string }
+  | { readonly type: "kill"; readonly key: number }
+  | { readonly type: "report"; readonly report: Report };
+
+export function newWorkerState(slots: number, process: string, host: string): WorkerState {
+  return {
+    slots,
+    process,
+    host,
+    epoch: { number: 0, leader: "" },
+    sequence: 0,
+    executors: new Map(),
+    queue: [],
+    done: new Map(),
+    nextKey: 0,
+    startDueMs: 0,
+    reportDueMs: 0,
+  };
+}
+
+/** One event's consequences; the state is changed in place. */
+export function decide(
+  state: WorkerState,
+  event: WorkerEvent,
+  nowMs: number,
+): { readonly facts: readonly never[]; readonly effects: readonly WorkerEffect[] } {
+  const effects: WorkerEffect[] = [];
+  const urgent = take(state, effects, event, nowMs);
+  assignQueue(state, effects);
+  keepWarm(state, effects, nowMs);
+  if (urgent || nowMs >= state.reportDueMs) {
+    state.reportDueMs = nowMs + HEARTBEAT_INTERVAL_MS;
+    if (state.epoch.number > 0) effects.push({ type: "report", report: reportOf(state) });
+  }
+  return { facts: [], effects };
+}
+
+/** Whether the head should hear of it at once. */
+function take(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  event: WorkerEvent,
+  nowMs: number,
+): boolean {
+  switch (event.type) {
+    case "leader":
+      return follow(state, event.epoch);
+    case "command":
+      return obey(state, effects, event.command);
+    case "ready": {
+      const executor = state.executors.get(event.key);
+      if (executor !== undefined) executor.ready = true;
+      return false;
+    }
+    case "done":
+      return finish(state, effects, event.key, event.done);
+    case "exited":
+      return bury(state, event.key, event.reason, nowMs);
+    case "tick":
+      return false;
+    default:
+      return event satisfies never;
+  }
+}
+
+/** A higher epoch is followed; a lower one, or an equal one of another leader, isn't. */
+function follow(state: WorkerState, epoch: Epoch): boolean {
+  if (epoch.number <= state.epoch.number) return false;
+  state.epoch = epoch;
+  state.sequence = 0;
+  return true;
+}
+
+function obey(state: WorkerState, effects: WorkerEffect[], command: Command): boolean {
+  const { epoch } = command;
+  follow(state, epoch);
+  if (epoch.number !== state.epoch.number || epoch.leader !== state.epoch.leader) return false;
+  state.sequence = Math.max(state.sequence, command.sequence);
+  for (const { task, attempt } of command.ack) state.done.delete(`${task}#${attempt}`);
+  for (const task of command.cancel) cancel(state, effects, task);
+  for (const assignment of command.assign) {
+    if (!isHeld(state, assignment.task)) state.queue.push(assignment);
+  }
+  return false;
+}
+
+function isHeld(state: WorkerState, task: string): boolean {
+  return heldAssignments(state).some((held) => held.task === task);
+}
+
+function cancel(state: WorkerState, effects: WorkerEffect[], task: string): void {
+  state.queue = state.queue.filter((assignment) => assignment.task !== task);
+  for (const executor of state.executors.values()) {
+    const { key } = executor;
+    if (!executor.tasks.some((assignment) => assignment.task === task)) continue;
+    if (executor.role === "own") effects.push({ type: "kill", key });
+    else effects.push({ type: "cancel", key, task });
+    executor.tasks = executor.tasks.filter((assignment) => assignment.task !== task);
+  }
+}
+
+function finish(state: WorkerState, effects: WorkerEffect[], key: number, done: Done): boolean {
+  const executor = state.executors.get(key);
+  if (executor === undefined) return false;
+  const before = executor.tasks.length;
+  executor.tasks = executor.tasks.filter((assignment) => assignment.task !== done.task);
+  if (executor.tasks.length === before) return false;
+  state.done.set(`${done.task}#${done.attempt}`, done);
+  if (done.outcome.kind === "hosted") executor.hosts = done.task;
+  // What a driver's main or a failed constructor left behind isn't used again.
+  else if (executor.role === "own") effects.push({ type: "kill", key });
+  return true;
+}
+
+/** An executor is gone: what it was at failed, what waited behind it starts elsewhere. */
+function bury(state: WorkerState, key: number, reason: string, nowMs: number): boolean {
+  const executor = state.executors.get(key);
+  if (executor === undefined) return false;
+  state.executors.delete(key);
+  if (!executor.ready) state.startDueMs = nowMs + EXECUTOR_RESTART_MS;
+  const [running, ...waiting] = executor.tasks;
+  state.queue.unshift(...waiting);
+  if (running === undefined) return false;
+  const error = died(reason, running);
+  const { task, attempt } = running;
+  state.done.set(`${task}#${attempt}`, { task, attempt, outcome: { kind: "failed", error } });
+  return true;
+}
+
+function died(reason: string, assignment: Assignment): ErrorData {
+  const where = { task: assignment.task };
+  return new SystemError("ACTOR_DIED", `the executor ended: ${reason}`, where).toData();
+}
+
+function assignQueue(state: WorkerState, effects: WorkerEffect[]): void {
+  const waiting: Assignment[] = [];
+  for (const assignment of state.queue) {
+    const executor = executorFor(state, assignment);
+    if (executor === undefined) {
+      waiting.push(assignment);
+      continue;
+    }
+    executor.tasks.push(assignment);
+    effects.push({ type: "run", key: executor.key, assignment });
+  }
+  state.queue = waiting;
+}
+
+function executorFor(state: WorkerState, assignment: Assignment): ExecutorView | undefined {
+  const { kind } = assignment.work;
+  if (kind === "drive" || kind === "host") return claimIdle(state, "own");
+  const shards = [...state.executors.values()].filter(({ role }) => role === "shards");
+  const free = shards.filter(({ tasks }) => tasks.length < SHARDS_PER_EXECUTOR);
+  const least = free.sort((a, b) => a.tasks.length - b.tasks.length)[0];
+  if (least !== undefined && least.tasks.length === 0) return least;
+  if (shards.length < state.slots) return claimIdle(state, "shards") ?? least;
+  return least;
+}
+
+function claimIdle(state: WorkerState, role: "shards" | "own"): ExecutorView | undefined {
+  const idle = [...state.executors.values()].find((it) => it.ready && it.role === "idle");
+  if (idle !== undefined) idle.role = role;
+  return idle;
+}
+
+/** Starts executors: one for each shard slot, one for each that waits for its own, and a spare. */
+function keepWarm(state: WorkerState, effects: WorkerEffect[], nowMs: number): void {
+  if (nowMs < state.startDueMs) return;
+  const all = [...state.executors.values()];
+  const idle = all.filter(({ role }) => role === "idle").length;
+  const shards = all.filter(({ role }) => role === "shards").length;
+  const own = state.queue.filter(({ work }) => work.kind === "drive" || work.kind === "host");
+  const wanted = state.slots - shards + Math.max(1, own.length);
+  for (let missing = wanted - idle; missing > 0; missing -= 1) {
+    const key = state.nextKey;
+    state.nextKey += 1;
+    state.executors.set(key, { key, role: "idle", ready: false, tasks: [], hosts: null });
+    effects.push({ type: "start", key });
+  }
+}
+
+function heldAssignments(state: WorkerState): Assignment[] {
+  return [...state.queue, ...[...state.executors.values()].flatMap(({ tasks }) => tasks)];
+}
+
+function reportOf(state: WorkerState): Report {
+  const { process, host, slots, epoch, sequence } = state;
+  return {
+    process,
+    host,
+    slots,
+    seen: { epoch: epoch.number, sequence },
+    held: heldAssignments(state).map(({ task, attempt }) => ({ task, attempt })),
+    done: [...state.done.values()].slice(0, REPORT_DONE_MAX),
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * The executor's process: user code runs here. It holds no NATS connection and no key of the bus;
+ * all it says goes to its agent's socket, or by socket to a process of this machine.
+ */
+import { setPriority } from "node:os";
+import { itemBatcher } from "../runtime/actor/link.ts";
+import { type Channel, connectSocket, listenSocket } from "../runtime/bus/socket.ts";
+import { markAsExecutor } from "../runtime/client/connect.ts";
+import { HeadClient } from "../runtime/client/head-client.ts";
+import { Links } from "../runtime/client/links.ts";
+import { toSystemError } from "../runtime/errors.ts";
+import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
+import { LANE_CONTROL } from "../runtime/frame/prefix.ts";
+import { newProcessId, type ProcessId } from "../runtime/ids.ts";
+import { SOCKET_CONNECT_MS } from "../runtime/limits.ts";
+import {
+  type ActorItem,
+  type Assignment,
+  executorOrder,
+  type ExecutorOrder,
+  type ExecutorSays,
+  parseMessage,
+} from "../runtime/messages.ts";
+import { mapLigaseImports } from "./programs.ts";
+import { Worksite } from "./work.ts";
+
+/** What the agent tells an executor at its start, as JSON in LIGASE_EXECUTOR. */
+export interface ExecutorConfig {
+  /** The agent's socket, the token for it, and the agent's process. */
+  readonly agentSocket: string;
+  readonly agentToken: string;
+  readonly agentProcess: ProcessId;
+  /** Where this executor listens for calls of this machine, and the token callers need. */
+  readonly socket: string;
+  readonly token: string;
+  readonly worker: string;
+  readonly host: string;
+}
+
+/** User code may take all the processor it gets; heads and agents answer first. */
+const NICE = 5;
+
+class Executor {
+  readonly #process = newProcessId();
+  readonly #config: ExecutorConfig;
+  readonly #agent: Channel;
+  readonly #site: Worksite;
+  readonly #head: HeadClient;
+  readonly #links: Links;
+  readonly #replies = new Map<string, (item: ActorItem) => void>();
+  readonly #waiting: Assignment[] = [];
+  readonly #aborts = new Map<string, AbortController>();
+  #working = false;
+
+  constructor(config: ExecutorConfig, agent: Channel) {
+    this.#config = config;
+    this.#agent = agent;
+    this.#head = new HeadClient(this.#process, (frame) => void agent.send(frame));
+    const { host } = config;
+    this.#links = new Links({
+      process: this.#process,
+      host,
+      remote: (address) => {
+        this.#say({ op: "route", process: address.process, identity: address.worker });
+        return (frame) => void agent.send(frame);
+      },
+    });
+    this.#site = new Worksite({
+      head: this.#head,
+      links: this.#links,
+      addressOf: (actorId) => {
+        const { worker, socket, token } = config;
+        return { worker, process: this.#process, actorId, host, socket, token };
+      },
+    });
+    agent.onFrame((frame) => this.#hear(frame));
+  }
+
+  async start(): Promise<void> {
+    const { socket, token } = this.#config;
+    await listenSocket(socket, {
+      token,
+      onConnection: (channel) =>
+        channel.onFrame((frame) => this.#takeItems(frame, (bytes) => void channel.send(bytes))),
+    });
+    this.#say({ op: "hello", process: this.#process, pid: process.pid, socket, token });
+  }
+
+  #hear(frame: Uint8Array): void {
+    const { prefix, value } = decodeFrame(frame);
+    if (prefix.source === this.#config.agentProcess) {
+      this.#obey(parseMessage(executorOrder, value));
+    } else if (Array.isArray(value)) {
+      this.#links.take(prefix.source, value);
+      this.#takeItems(frame, (bytes) => void this.#agent.send(bytes));
+    } else {
+      this.#head.take(value);
+    }
+  }
+
+  #takeItems(frame: Uint8Array, send: (frame: Uint8Array) => void): void {
+    const { prefix, value } = decodeFrame(frame);
+    const known = this.#replies.get(prefix.source);
+    const reply = known ?? replier(this.#process, prefix.source, send);
+    this.#replies.set(prefix.source, reply);
+    this.#site.host.take(value, reply);
+  }
+
+  #obey(order: ExecutorOrder): void {
+    if (order.op === "run") {
+      this.#waiting.push(order.assignment);
+      if (!this.#working) void this.#work();
+      return;
+    }
+    this.#aborts.get(order.task)?.abort();
+    const index = this.#waiting.findIndex(({ task }) => task === order.task);
+    if (index >= 0) this.#waiting.splice(index, 1);
+  }
+
+  async #work(): Promise<void> {
+    this.#working = true;
+    for (;;) {
+      const assignment = this.#waiting.shift();
+      if (assignment === undefined) break;
+      const { task, attempt } = assignment;
+      const abort = new AbortController();
+      this.#aborts.set(task, abort);
+      const outcome = await this.#site.run(assignment, abort.signal);
+      this.#aborts.delete(task);
+      this.#say({ op: "done", done: { task, attempt, outcome } });
+    }
+    this.#working = false;
+  }
+
+  #say(value: ExecutorSays): void {
+    const { agentProcess: destination } = this.#config;
+    const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
+    this.#agent.send(encodeFrame({ ...fields, destination, source: this.#process }, value));
+  }
+}
+
+/** Replies to one caller; a result that doesn't cross is answered by the error that says so. */
+function replier(
+  self: ProcessId,
+  caller: ProcessId,
+  send: (frame: Uint8Array) => void,
+): (item: ActorItem) => void {
+  const batcher = itemBatcher(self, caller, send);
+  return (item) => {
+    try {
+      batcher.add(item);
+    } catch (thrown) {
+      batcher.add({ kind: "error", id: item.id, error: toSystemError(thrown).toData() });
+    }
+  };
+}
+
+async function main(): Promise<void> {
+  const config = JSON.parse(process.env["LIGASE_EXECUTOR"] ?? "") as ExecutorConfig;
+  // User code inherits the environment of what it starts: our secrets aren't in it.
+  delete process.env["LIGASE_EXECUTOR"];
+  setPriority(process.pid, NICE);
+  markAsExecutor();
+  mapLigaseImports();
+  const { agentSocket, agentToken } = config;
+  const deadlineMs = SOCKET_CONNECT_MS;
+  const agent = await connectSocket(agentSocket, { token: agentToken, deadlineMs });
+  agent.onClose(() => process.exit(0));
+  process.on("SIGINT", () => undefined);
+  await new Executor(config, agent).start();
+}
+
+main().catch((thrown: unknown) => {
+  const error = toSystemError(thrown);
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+});

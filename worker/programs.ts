@@ -1,0 +1,44 @@
+/**
+ * Programs, loaded by URL from data. A program imports `ligase` and `ligase/*`: wherever it lies,
+ * these are this package's own, so that there is one registry of actors.
+ */
+import { registerHooks } from "node:module";
+import { type LoadedProgram, programOf } from "../runtime/actor/registry.ts";
+import { SystemError } from "../runtime/errors.ts";
+
+const loaded = new Map<string, Promise<LoadedProgram>>();
+
+/** Maps `ligase` imports to this package; call once, before the first program is loaded. */
+export function mapLigaseImports(): void {
+  registerHooks({
+    resolve: (specifier, context, nextResolve) => {
+      const ours = specifier === "ligase" || specifier.startsWith("ligase/");
+      // A parent inside the package makes its own `exports` answer.
+      return nextResolve(specifier, ours ? { ...context, parentURL: import.meta.url } : context);
+    },
+  });
+}
+
+/**
+ * The program's actors and main. Importing runs no main.
+ * @throws {SystemError} PROGRAM_INVALID when its module doesn't load.
+ */
+export function loadProgram(url: string): Promise<LoadedProgram> {
+  const known = loaded.get(url);
+  if (known !== undefined) return known;
+  const program = importProgram(url);
+  loaded.set(url, program);
+  return program;
+}
+
+async function importProgram(url: string): Promise<LoadedProgram> {
+  if (!url.startsWith("file:")) {
+    throw new SystemError("PROGRAM_INVALID", "only file: programs run here", { uri: url });
+  }
+  try {
+    return programOf((await import(url)) as Record<string, unknown>);
+  } catch (thrown) {
+    const what = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new SystemError("PROGRAM_INVALID", what, { uri: url }, thrown);
+  }
+}
