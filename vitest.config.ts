@@ -15,7 +15,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["test/*.test.ts", "test/{unit,scenario}/**/*.test.ts"],
+          include: ["test/*.test.ts", "test/{unit,scenario,replay}/**/*.test.ts"],
           testTimeout: 20 * SECOND,
           hookTimeout: 20 * SECOND,
           sequence: { groupOrder: 0 },

@@ -3,6 +3,7 @@
  * whatever the machine, because the number of threads could change a sum's order.
  */
 import { readFileSync } from "node:fs";
+import "./telemetry.ts";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { DescribedStage, StageDescription, Table } from "../runtime/dataset/types.ts";
 import { SystemError } from "../runtime/errors.ts";

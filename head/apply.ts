@@ -1,6 +1,6 @@
 /**
- * Pure core. `apply(state, fact)`: durable state after one more fact. It decides nothing and refuses
- * nothing that a leader wrote; a fact about something unknown is a damaged log.
+ * Pure core. `apply(state, fact)`: durable state after one more fact. It decides nothing and
+ * refuses nothing that a leader wrote; a fact about something unknown is a damaged log.
  */
 import { SystemError } from "../runtime/errors.ts";
 import type { DatasetJob, DurableState, Fact, ProgramJob, SolveRecord } from "./facts.ts";

@@ -1,19 +1,20 @@
 /**
  * Pure core of the head: `decide(state, event, nowMs) -> { facts, effects }`. No I/O, clock or
- * randomness. Facts are applied as they are made; every effect leaves after the step's facts, and all
- * before them, are durable.
+ * randomness. Facts are applied as they are made; every effect leaves after the step's facts, and
+ * all before them, are durable.
  */
-import { SystemError } from "../runtime/errors.ts";
+import { type ErrorData, SystemError, toSystemError } from "../runtime/errors.ts";
 import { canonicalJson, sha256Hex } from "../runtime/ids.ts";
-import { WORKER_SILENCE_MS } from "../runtime/limits.ts";
-import type { ApiRequest } from "../runtime/messages.ts";
+import { HEAD_LATE_MS, WORKER_SILENCE_MS } from "../runtime/limits.ts";
+import type { ApiRequest, Continuation, DatasetSpec } from "../runtime/messages.ts";
+import { parseSolveSpec } from "../solver/solve.ts";
 import { advanceDatasets, claimed, endDataset, sealed } from "./datasets.ts";
 import type { Caller, Effect, HeadConfig, HeadEvent, HeadState, Step } from "./events.ts";
-import type { DurableState, Fact } from "./facts.ts";
+import { type DurableState, type Fact, stateSnapshot } from "./facts.ts";
 import { advancePrograms, endProgram } from "./programs.ts";
 import { loseFlight, takeReport } from "./reports.ts";
 import { record } from "./step.ts";
-import { advanceSolves, reopenSolves, requestSolves, slurmAnswered } from "./solves.ts";
+import { advanceSolves, reopenSolve, requestSolves, slurmAnswered } from "./solves.ts";
 import { statusOf } from "./status.ts";
 
 export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: number): HeadState {
@@ -21,6 +22,8 @@ export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: n
     durable,
     config,
     sinceMs: nowMs,
+    lastMs: nowMs,
+    commands: 0,
     workers: new Map(),
     flights: new Map(),
     attempts: new Map(),
@@ -28,6 +31,7 @@ export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: n
     claims: new Map(),
     sealing: new Set(),
     spawns: new Map(),
+    hosted: new Map(),
     slurm: new Map(),
     fresh: new Set(),
     cursors: new Map(),
@@ -41,12 +45,13 @@ export function decide(
   nowMs: number,
 ): { readonly facts: readonly Fact[]; readonly effects: readonly Effect[] } {
   const step: Step = { facts: [], effects: [], outboxes: new Map() };
+  forgiveOwnSleep(state, nowMs);
   take(state, step, event, nowMs);
   dropSilentWorkers(state, nowMs);
   advancePrograms(state, step, nowMs);
   advanceDatasets(state, step, nowMs);
   advanceSolves(state, step, nowMs);
-  flushOutboxes(state, step);
+  flushOutboxes(state, step, nowMs);
   return { facts: step.facts, effects: step.effects };
 }
 
@@ -100,10 +105,10 @@ function answer(
       cancelJob(state, step, caller, request.jobId);
       return;
     case "spawn":
-      spawnActor(state, caller, request);
+      spawnActor(state, step, caller, request);
       return;
     case "digest":
-      step.effects.push({ type: "reply", caller, value: { facts: state.durable.facts } });
+      step.effects.push({ type: "reply", caller, value: digestOf(state.durable) });
       return;
     default:
       request satisfies never;
@@ -130,7 +135,9 @@ function submitProgram(
   step.effects.push({ type: "reply", caller, value: { jobId } });
 }
 
-/** Submitting a spec twice is one job; a failed one is opened again; a new continuation is added. */
+/**
+ * Submitting a spec twice is one job; a failed one is opened again; a new continuation is added.
+ */
 function submitDataset(
   state: HeadState,
   step: Step,
@@ -139,6 +146,11 @@ function submitDataset(
   nowMs: number,
 ): void {
   const { spec, continuation } = request;
+  const error = faultOf(spec, continuation);
+  if (error !== null) {
+    step.effects.push({ type: "refuse", caller, error });
+    return;
+  }
   const jobId = sha256Hex(canonicalJson(spec));
   const job = state.durable.datasets.get(jobId);
   if (job === undefined) {
@@ -146,6 +158,7 @@ function submitDataset(
   } else if (job.state.kind === "failed") {
     record(state, step, { type: "dataset.reopened", jobId, atMs: nowMs });
     state.claims.delete(jobId);
+    state.cursors.delete(jobId);
     for (const key of [...state.failures.keys()]) {
       if (key.includes(jobId)) state.failures.delete(key);
     }
@@ -157,9 +170,30 @@ function submitDataset(
   }
   if (continuation !== null) {
     requestSolves(state, step, jobId, nowMs);
-    reopenSolves(state, step, jobId, nowMs);
+    reopenSolve(state, step, jobId, continuation, nowMs);
   }
   step.effects.push({ type: "reply", caller, value: { jobId } });
+}
+
+/**
+ * Why a dataset can't be submitted: a value that is no JSON, or a solve that no solver takes. What
+ * is once a fact is never looked at again.
+ */
+function faultOf(spec: DatasetSpec, continuation: Continuation | null): ErrorData | null {
+  try {
+    canonicalJson(spec);
+    if (continuation !== null) canonicalJson(continuation);
+    if (continuation?.kind === "solve") parseSolveSpec(continuation.spec);
+    return null;
+  } catch (thrown) {
+    return toSystemError(thrown, "USAGE").toData();
+  }
+}
+
+/** How many facts were applied, and the sha256 of what they made. */
+export function digestOf(durable: DurableState): { facts: number; sha256: string } {
+  const snapshot = canonicalJson(stateSnapshot(durable));
+  return { facts: durable.facts, sha256: sha256Hex(snapshot) };
 }
 
 function cancelJob(state: HeadState, step: Step, caller: Caller, jobId: string): void {
@@ -174,13 +208,31 @@ function cancelJob(state: HeadState, step: Step, caller: Caller, jobId: string):
   step.effects.push({ type: "reply", caller, value: { jobId } });
 }
 
-function spawnActor(state: HeadState, caller: Caller, request: RequestOf<"spawn">): void {
+function spawnActor(
+  state: HeadState,
+  step: Step,
+  caller: Caller,
+  request: RequestOf<"spawn">,
+): void {
   const { program, actor, args } = request;
   const key = { actor, caller: `${caller.identity}/${caller.process}/${caller.id}` };
   const actorId = sha256Hex(canonicalJson(key)).slice(0, 24);
   const task = `host/${actorId}`;
+  const known = state.hosted.get(task);
+  if (known !== undefined) {
+    step.effects.push({ type: "reply", caller, value: known });
+    return;
+  }
   const work = { kind: "host", actorId, actor, args } as const;
   state.spawns.set(task, { caller, assignment: { task, attempt: 0, program, work } });
+}
+
+/** While a head slept or was stalled it heard nobody: that time is no worker's silence. */
+function forgiveOwnSleep(state: HeadState, nowMs: number): void {
+  const sleptMs = nowMs - state.lastMs;
+  state.lastMs = nowMs;
+  if (sleptMs <= HEAD_LATE_MS) return;
+  for (const worker of state.workers.values()) worker.lastSeenMs += sleptMs;
 }
 
 function dropSilentWorkers(state: HeadState, nowMs: number): void {
@@ -193,11 +245,12 @@ function dropSilentWorkers(state: HeadState, nowMs: number): void {
   }
 }
 
-function flushOutboxes(state: HeadState, step: Step): void {
+function flushOutboxes(state: HeadState, step: Step, nowMs: number): void {
   for (const [name, { assign, cancel, ack }] of step.outboxes) {
     const worker = state.workers.get(name);
     if (worker === undefined) continue;
     const { sequence } = worker;
+    worker.commandedMs = nowMs;
     step.effects.push({ type: "command", worker: name, sequence, assign, cancel, ack });
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The head's daemon: feeds events to the core, makes facts durable in groups, then carries effects
- * out. An effect leaves only after every fact before it is in the log. A failed append ends the head.
+ * out. An effect leaves only after every fact before it is in the log. A failed append ends the
+ * head.
  */
 import { toSystemError } from "../runtime/errors.ts";
 import { LOG_SEGMENT_FACTS_MAX } from "../runtime/limits.ts";
@@ -33,11 +34,6 @@ export class HeadDaemon {
 
   get state(): HeadState {
     return this.#state;
-  }
-
-  /** Number of facts that are applied and not yet durable. */
-  get pending(): number {
-    return this.#facts.length;
   }
 
   feed(event: HeadEvent): void {
@@ -73,7 +69,9 @@ export class HeadDaemon {
     );
   }
 
-  /** One group: all facts that came while the last one was under way, and the effects behind them. */
+  /**
+   * One group: all facts that came while the last one was under way, and the effects behind them.
+   */
   async #appendGroup(): Promise<void> {
     const facts = this.#facts;
     const effects = this.#effects;

@@ -1,6 +1,7 @@
 /**
- * Pure core. Dataset jobs: plan, claim of the output, shards, seal. A shard is done when its receipt
- * is a fact; a dataset is sealed when every shard of every input is, and its manifest stands.
+ * Pure core. Dataset jobs: plan, claim of the output, shards, seal. A shard is done when its
+ * receipt is a fact; a dataset is sealed when every shard of every input is, and its manifest
+ * stands.
  */
 import { type ErrorData, SystemError } from "../runtime/errors.ts";
 import type { HeadState, Step } from "./events.ts";

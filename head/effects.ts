@@ -1,4 +1,7 @@
-/** Carries the core's effects out: the bus, the output folder, Slurm. What comes of them is fed back. */
+/**
+ * Carries the core's effects out: the bus, the output folder, Slurm. What comes of them is fed
+ * back.
+ */
 import { toSystemError } from "../runtime/errors.ts";
 import type { HeadConfig } from "./cluster/protocol.ts";
 import type { Effect, HeadEvent } from "./events.ts";

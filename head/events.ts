@@ -3,7 +3,13 @@
  * state, which is rebuilt from what workers say and never logged.
  */
 import type { ErrorData } from "../runtime/errors.ts";
-import type { ApiRequest, Assignment, Continuation, Report } from "../runtime/messages.ts";
+import type {
+  ActorAddress,
+  ApiRequest,
+  Assignment,
+  Continuation,
+  Report,
+} from "../runtime/messages.ts";
 import type { Manifest } from "../solver/manifest.ts";
 import type { AttemptEnd, DurableState, Fact } from "./facts.ts";
 
@@ -77,8 +83,9 @@ export interface WorkerView {
   readonly process: string;
   slots: number;
   lastSeenMs: number;
-  /** Number of the last command sent. */
+  /** Number of the last command sent, 0 before the first, and when it was. */
   sequence: number;
+  commandedMs: number;
   /** Flights that occupy an executor's queue; 0 <= load <= slots * SHARDS_PER_EXECUTOR. */
   load: number;
   /** Drivers and actors placed there. */
@@ -112,6 +119,10 @@ export interface HeadState {
   readonly durable: DurableState;
   readonly config: HeadConfig;
   readonly sinceMs: number;
+  /** When the last event was taken. */
+  lastMs: number;
+  /** Commands sent to all workers together: a number never comes twice under one leader. */
+  commands: number;
   readonly workers: Map<string, WorkerView>;
   readonly flights: Map<string, Flight>;
   /** Attempts begun of a task under this leader. */
@@ -122,6 +133,8 @@ export interface HeadState {
   readonly sealing: Set<string>;
   /** Who waits for an actor, by task. */
   readonly spawns: Map<string, { readonly caller: Caller; readonly assignment: Assignment }>;
+  /** Where the actors of the last SPAWNS_KEPT_MAX spawns answer, by task. */
+  readonly hosted: Map<string, ActorAddress>;
   /** Steps of solves under way or due. */
   readonly slurm: Map<string, SlurmView>;
   /** Programs submitted under this leader: it alone may start their drivers. */
@@ -134,6 +147,8 @@ export interface HeadState {
 export interface SlurmView {
   busy: boolean;
   dueMs: number;
+  /** Since when Slurm hasn't answered; null while it does. */
+  silentSinceMs: number | null;
   /** Empty until Slurm was found or started. */
   clusterName: string;
   launcher: string;

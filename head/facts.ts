@@ -7,7 +7,10 @@ import type { Continuation, DatasetSpec, Program, Receipt } from "../runtime/mes
 
 /** How one slurm job of a solve ended, as far as Slurm and the wrapper's record tell. */
 export interface AttemptEnd {
-  /** Slurm's word (COMPLETED, FAILED, CANCELLED, TIMEOUT, ...), or LOST when its Slurm is gone. */
+  /**
+   * Slurm's word (COMPLETED, FAILED, CANCELLED, TIMEOUT, ...), LOST when its Slurm is gone, or
+   * FORGOTTEN when its Slurm is there and knows nothing of it.
+   */
   readonly state: string;
   readonly exitCode: number | null;
   readonly reason: string;

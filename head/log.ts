@@ -1,10 +1,12 @@
 /**
  * The log: `<state>/log/<n>` segments, each made once under the next number. Making number n is the
  * fence: who finds other bytes there doesn't lead. A segment is a JSON line {ligase, n, epoch,
- * leader, facts, crc32c} and then one JSON line per fact; crc32c is over all bytes after line one.
+ * leader, facts, crc32c} and then one JSON line per fact; crc32c is over line one without itself
+ * and all that follows.
  */
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import * as v from "valibot";
 import { crc32c } from "../runtime/crc32c.ts";
 import { SystemError } from "../runtime/errors.ts";
 import { createIfAbsent, hasCode, readIfPresent } from "../runtime/storage/local.ts";
@@ -13,14 +15,15 @@ import type { Fact } from "./facts.ts";
 const FORMAT = 1;
 const NAME = /^\d{12}$/;
 
-export interface SegmentHeader {
-  readonly ligase: number;
-  readonly n: number;
-  readonly epoch: number;
-  readonly leader: string;
-  readonly facts: number;
-  readonly crc32c: string;
-}
+const headerSchema = v.strictObject({
+  ligase: v.number(),
+  n: v.number(),
+  epoch: v.number(),
+  leader: v.string(),
+  facts: v.number(),
+  crc32c: v.string(),
+});
+export type SegmentHeader = Readonly<v.InferOutput<typeof headerSchema>>;
 
 /** The bytes of one segment; equal arguments give equal bytes. */
 export function encodeSegment(
@@ -29,15 +32,14 @@ export function encodeSegment(
   facts: readonly Fact[],
 ): Buffer {
   const body = Buffer.from(facts.map((fact) => `${JSON.stringify(fact)}\n`).join(""));
-  const header: SegmentHeader = {
-    ligase: FORMAT,
-    n,
-    epoch: epoch.number,
-    leader: epoch.leader,
-    facts: facts.length,
-    crc32c: crc32c(body),
-  };
-  return Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]);
+  const { number, leader } = epoch;
+  const header = { ligase: FORMAT, n, epoch: number, leader, facts: facts.length };
+  return Buffer.concat([headerLine(header, body), body]);
+}
+
+function headerLine(header: Omit<SegmentHeader, "crc32c">, body: Buffer): Buffer {
+  const checksum = crc32c(Buffer.concat([Buffer.from(`${JSON.stringify(header)}\n`), body]));
+  return Buffer.from(`${JSON.stringify({ ...header, crc32c: checksum })}\n`);
 }
 
 /**
@@ -48,15 +50,19 @@ export function decodeSegment(
   n: number,
   bytes: Buffer,
 ): { readonly header: SegmentHeader; readonly facts: Fact[] } {
-  const newline = bytes.indexOf(10);
-  const header = parseLine<SegmentHeader>(n, bytes.subarray(0, newline < 0 ? 0 : newline));
-  const body = bytes.subarray(newline + 1);
+  const bodyAt = bytes.indexOf(10) + 1;
+  const header = parseHeader(n, bytes.subarray(0, Math.max(0, bodyAt - 1)));
+  const body = bytes.subarray(bodyAt);
   if (header.ligase !== FORMAT) throw corrupt(n, `format ${header.ligase} isn't ${FORMAT}`);
   if (header.n !== n) throw corrupt(n, `its header says ${header.n}`);
-  if (header.crc32c !== crc32c(body)) throw corrupt(n, "its checksum doesn't match");
+  const { epoch: number, leader } = header;
+  const again = headerLine({ ligase: FORMAT, n, epoch: number, leader, facts: header.facts }, body);
+  if (!again.equals(bytes.subarray(0, bodyAt))) {
+    throw corrupt(n, "its checksum doesn't match");
+  }
   const lines = body.toString("utf8").split("\n").slice(0, -1);
   if (lines.length !== header.facts) throw corrupt(n, `${header.facts} facts are announced`);
-  return { header, facts: lines.map((line) => parseLine<Fact>(n, Buffer.from(line))) };
+  return { header, facts: lines.map((line) => parseLine(n, Buffer.from(line)) as Fact) };
 }
 
 /**
@@ -68,9 +74,8 @@ export async function readLog(
 ): Promise<{ readonly facts: Fact[]; readonly next: number }> {
   const names = (await listNames(join(stateFolder, "log"))).filter((name) => NAME.test(name));
   const facts: Fact[] = [];
-  for (const [index, name] of names.sort().entries()) {
-    const n = index + 1;
-    if (Number(name) !== n) throw corrupt(n, "it is missing");
+  // As many as there are: a gap shows as a number below that which isn't there.
+  for (let n = 1; n <= names.length; n += 1) {
     const bytes = await readIfPresent(segmentPath(stateFolder, n));
     if (bytes === undefined) throw corrupt(n, "it is missing");
     for (const fact of decodeSegment(n, bytes).facts) facts.push(fact);
@@ -107,9 +112,15 @@ async function listNames(folder: string): Promise<string[]> {
   }
 }
 
-function parseLine<T>(n: number, line: Buffer): T {
+function parseHeader(n: number, line: Buffer): SegmentHeader {
+  const parsed = v.safeParse(headerSchema, parseLine(n, line));
+  if (!parsed.success) throw corrupt(n, "its first line is no header");
+  return parsed.output;
+}
+
+function parseLine(n: number, line: Buffer): unknown {
   try {
-    return JSON.parse(line.toString("utf8")) as T;
+    return JSON.parse(line.toString("utf8"));
   } catch {
     throw corrupt(n, "a line isn't JSON");
   }

@@ -16,9 +16,8 @@ import { HeadMouth, listenAsHead } from "./mouth.ts";
 import { solverSha256 } from "./solver-binary.ts";
 import { Supervisor } from "./supervised.ts";
 
-async function main(): Promise<void> {
+async function main(supervisor: Supervisor): Promise<void> {
   const config = JSON.parse(await readFile(process.argv[2] ?? "", "utf8")) as HeadConfig;
-  const supervisor = new Supervisor();
   const { state: durable, log } = await takeLead(config.stateDir);
   const self = { identity: config.identity as Identity, process: newProcessId() };
   const bus = await connectBus({ ...config, ...self, url: config.natsUrl, name: "head" });
@@ -28,10 +27,10 @@ async function main(): Promise<void> {
   const state = newHeadState(
     durable,
     { stateFolder, solverSha256: solver, slurm: config.slurmMode },
-    Date.now(),
+    nowMs(),
   );
   const daemon: HeadDaemon = new HeadDaemon(state, {
-    now: Date.now,
+    now: nowMs,
     append: (facts) => log.append(facts),
     carryOut: (effect) => carryOut(effect),
     fatal: (error) => end(error),
@@ -53,7 +52,16 @@ async function main(): Promise<void> {
   supervisor.ready();
 }
 
-main().catch((thrown: unknown) => {
-  process.stderr.write(`${toSystemError(thrown).message}\n`);
+/** Milliseconds since 1970 by a clock that no correction sets back: waits depend on it. */
+function nowMs(): number {
+  return Math.round(performance.timeOrigin + performance.now());
+}
+
+const supervisor = new Supervisor();
+main(supervisor).catch((thrown: unknown) => {
+  const error = toSystemError(thrown);
+  // A log that another head owns, or a damaged one, isn't mended by starting again.
+  if (error.code.startsWith("LOG_")) return supervisor.fatal(error);
+  process.stderr.write(`${error.message}\n`);
   process.exit(1);
 });

@@ -42,7 +42,9 @@ export async function sealOutput(uri: string, manifest: Manifest): Promise<strin
   if ((await createIfAbsent(join(uri, MANIFEST_FILE), bytes)) === "other") {
     throw new SystemError("OUTPUT_OF_ANOTHER_JOB", "another manifest stands there", { uri });
   }
-  await createIfAbsent(join(uri, SUCCESS_FILE), Buffer.from(`${sha256}\n`));
+  if ((await createIfAbsent(join(uri, SUCCESS_FILE), Buffer.from(`${sha256}\n`))) === "other") {
+    throw new SystemError("OUTPUT_OF_ANOTHER_JOB", "another job's _SUCCESS stands there", { uri });
+  }
   await removeLeftovers(uri);
   return sha256;
 }

@@ -1,6 +1,6 @@
 /**
- * Pure core. Program jobs: one driver each, started once. A driver that is lost is not started again,
- * because what its `main` did so far is unknown; the datasets it submitted go on without it.
+ * Pure core. Program jobs: one driver each, started once. A driver that is lost is not started
+ * again, because what its `main` did so far is unknown; the datasets it submitted go on without it.
  */
 import { type ErrorData, SystemError } from "../runtime/errors.ts";
 import { REANNOUNCE_MS } from "../runtime/limits.ts";

@@ -3,13 +3,13 @@
  * a lost one costs time only. An outcome is taken from any attempt: shards are pure functions.
  */
 import { type ErrorData, ERRORS, SystemError } from "../runtime/errors.ts";
-import { SHARD_ATTEMPTS_MAX } from "../runtime/limits.ts";
-import type { Done, Outcome, Report } from "../runtime/messages.ts";
+import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX, SPAWNS_KEPT_MAX } from "../runtime/limits.ts";
+import type { ActorAddress, Done, Outcome, Report } from "../runtime/messages.ts";
 import { endDataset, planTask, rewind } from "./datasets.ts";
 import type { HeadState, Step, WorkerView } from "./events.ts";
 import type { DatasetJob } from "./facts.ts";
 import { driveTask, endProgram } from "./programs.ts";
-import { endFlight, outboxOf, record } from "./step.ts";
+import { beginFlight, cancelAt, endFlight, outboxOf, record } from "./step.ts";
 
 export function takeReport(
   state: HeadState,
@@ -21,9 +21,13 @@ export function takeReport(
   const worker = viewOf(state, name, report, nowMs);
   for (const done of report.done) {
     outboxOf(state, step, name).ack.push({ task: done.task, attempt: done.attempt });
-    takeDone(state, step, done);
+    takeDone(state, step, name, done);
   }
-  dropLost(state, name, worker, report);
+  dropLost(state, name, report);
+  if (seenOf(state, report) < worker.sequence && nowMs - worker.commandedMs > COMMAND_SEEN_MS) {
+    // The last command didn't arrive, and no other would show it: an empty one does.
+    outboxOf(state, step, name);
+  }
   refuseUnknown(state, step, name, report);
 }
 
@@ -43,6 +47,7 @@ function viewOf(state: HeadState, name: string, report: Report, nowMs: number): 
     slots: report.slots,
     lastSeenMs: nowMs,
     sequence: 0,
+    commandedMs: nowMs,
     load: 0,
     hosted: 0,
   };
@@ -51,13 +56,18 @@ function viewOf(state: HeadState, name: string, report: Report, nowMs: number): 
 }
 
 /** Flights that the worker should know of, by the commands it has seen, and doesn't. */
-function dropLost(state: HeadState, name: string, worker: WorkerView, report: Report): void {
+function dropLost(state: HeadState, name: string, report: Report): void {
   const held = new Set(report.held.map(({ task, attempt }) => `${task}#${attempt}`));
-  const seen = report.seen.epoch === state.durable.epoch.number ? report.seen.sequence : 0;
+  const seen = seenOf(state, report);
   for (const [task, flight] of [...state.flights]) {
-    if (flight.worker !== name || flight.sequence > Math.min(seen, worker.sequence)) continue;
+    if (flight.worker !== name || flight.sequence > seen) continue;
     if (!held.has(`${task}#${flight.attempt}`)) loseFlight(state, task);
   }
+}
+
+/** The last command of this leader that the worker has seen. */
+function seenOf(state: HeadState, { seen }: Report): number {
+  return seen.epoch === state.durable.epoch.number ? seen.sequence : 0;
 }
 
 /** A flight ended without an outcome: a shard is looked at again. */
@@ -76,7 +86,7 @@ function refuseUnknown(state: HeadState, step: Step, name: string, report: Repor
   for (const { task, attempt } of report.held) {
     const flight = state.flights.get(task);
     if (flight?.worker === name && flight.attempt === attempt) continue;
-    if (!adoptDriver(state, name, task, attempt)) outboxOf(state, step, name).cancel.push(task);
+    if (!adoptDriver(state, name, task, attempt)) cancelAt(state, step, name, task);
   }
 }
 
@@ -86,15 +96,16 @@ function adoptDriver(state: HeadState, worker: string, task: string, attempt: nu
   if (state.flights.has(task)) return false;
   const work = { kind: "drive" as const, argv: [...job.argv] };
   const assignment = { task, attempt, program: job.program, work };
-  state.flights.set(task, { worker, attempt, sequence: 0, assignment });
-  const view = state.workers.get(worker);
-  if (view !== undefined) view.hosted += 1;
+  beginFlight(state, { worker, attempt, sequence: 0, assignment });
   return true;
 }
 
-function takeDone(state: HeadState, step: Step, done: Done): void {
+function takeDone(state: HeadState, step: Step, worker: string, done: Done): void {
   const flight = state.flights.get(done.task);
-  if (flight?.attempt === done.attempt) endFlight(state, done.task);
+  const isCurrent = flight?.worker === worker && flight.attempt === done.attempt;
+  if (isCurrent) endFlight(state, done.task);
+  // A report says it until it is acknowledged, and an attempt that was given up says nothing new.
+  if (done.outcome.kind === "failed" && !isCurrent && !done.task.startsWith("drive/")) return;
   const [kind = "", id = "", input = "", shard = ""] = done.task.split("/");
   if (kind === "drive") takeDriven(state, step, id, done.outcome);
   else if (kind === "host") takeHosted(state, step, done.task, done.outcome);
@@ -116,10 +127,19 @@ function takeHosted(state: HeadState, step: Step, task: string, outcome: Outcome
   state.spawns.delete(task);
   const { caller } = spawn;
   if (outcome.kind === "hosted") {
+    keepAddress(state, task, outcome.address);
     step.effects.push({ type: "reply", caller, value: outcome.address });
   } else if (outcome.kind === "failed") {
     step.effects.push({ type: "refuse", caller, error: outcome.error });
   }
+}
+
+/** A request that is repeated when its answer is already under way gets the same actor. */
+function keepAddress(state: HeadState, task: string, address: ActorAddress): void {
+  state.hosted.set(task, address);
+  if (state.hosted.size <= SPAWNS_KEPT_MAX) return;
+  const oldest = state.hosted.keys().next().value;
+  if (oldest !== undefined) state.hosted.delete(oldest);
 }
 
 function takeDatasetOutcome(
@@ -178,6 +198,7 @@ function takeReceipt(
 ): void {
   const progress = job.inputs[input];
   if (job.state.kind !== "running" || progress === undefined) return;
+  if (progress.shards !== null && shard >= progress.shards) return;
   const known = progress.receipts.get(shard);
   if (known === undefined) {
     record(state, step, { type: "shard.committed", jobId: job.id, input, shard, receipt });
@@ -197,8 +218,17 @@ function takeEnd(
   input: number,
   end: { readonly records: number; readonly shards: number },
 ): void {
-  if (job.state.kind !== "running" || job.inputs[input]?.shards !== null) return;
-  record(state, step, { type: "input.ended", jobId: job.id, input, ...end });
+  const progress = job.inputs[input];
+  if (job.state.kind !== "running" || progress === undefined) return;
+  const { shards, receipts } = progress;
+  const beyond = [...receipts.keys()].some((shard) => shard >= end.shards);
+  if (beyond || (shards !== null && shards !== end.shards)) {
+    const where = { uri: job.spec.source.inputs[input]?.uri ?? "" };
+    const error = new SystemError("DETERMINISM_ALARM", "an input has two ends", where);
+    endDataset(state, step, job.id, error.toData());
+  } else if (shards === null) {
+    record(state, step, { type: "input.ended", jobId: job.id, input, ...end });
+  }
 }
 
 /** What can't get better ends the job; the rest has another attempt, a bounded number of times. */
@@ -211,8 +241,9 @@ function takeFailure(
 ): void {
   const failures = (state.failures.get(task) ?? 0) + 1;
   state.failures.set(task, failures);
-  if (error.code === "CANCELLED") return;
-  if (ERRORS[error.code].retry === "never") {
+  // Only this head cancels: a command for an attempt that went before it.
+  const isFinal = ERRORS[error.code].retry === "never" && error.code !== "CANCELLED";
+  if (isFinal) {
     endDataset(state, step, job.id, error);
   } else if (failures >= SHARD_ATTEMPTS_MAX) {
     const what = `${task === planTask(job.id) ? "the plan" : "a shard"} failed ${failures} times: `;

@@ -6,7 +6,9 @@ import type { Receipt } from "../runtime/messages.ts";
 import type { Manifest, ManifestShard, ReadCounts } from "../solver/manifest.ts";
 import type { DatasetJob } from "./facts.ts";
 
-/** The manifest, or why there can be none (no row at all; shards that disagree on their encoder). */
+/**
+ * The manifest, or why there can be none (no row at all; shards that disagree on their encoder).
+ */
 export function manifestOf(job: DatasetJob): Manifest | SystemError {
   const receipts = job.inputs.map((input) => inOrder(input.receipts));
   const first = receipts.flat()[0];
@@ -49,7 +51,10 @@ function noRows(job: DatasetJob, receipts: readonly Receipt[]): SystemError {
   return new SystemError("NO_ROWS", what, { uri: job.spec.source.inputs[0]?.uri ?? "" });
 }
 
-/** in = passed + filtered + quarantined + skipped, by record: a sum that doesn't hold is our mistake. */
+/**
+ * in = passed + filtered + quarantined + skipped, by record: a sum that doesn't hold is our
+ * mistake.
+ */
 export function countReads(receipts: readonly Receipt[]): ReadCounts {
   const reads = { in: 0, passed: 0, filtered: 0, quarantined: 0, skipped: 0 };
   for (const receipt of receipts) {

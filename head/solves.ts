@@ -4,14 +4,25 @@
  */
 import { type ErrorData, SystemError } from "../runtime/errors.ts";
 import { short12 } from "../runtime/ids.ts";
-import { SLURM_POLL_MS, SLURM_RETRY_MS, SOLVE_ATTEMPTS_MAX } from "../runtime/limits.ts";
+import {
+  SLURM_POLL_MS,
+  SLURM_RETRY_MS,
+  SLURM_SILENCE_MS,
+  SOLVE_ATTEMPTS_MAX,
+} from "../runtime/limits.ts";
+import type { Continuation } from "../runtime/messages.ts";
 import { solveId as idOfSolve } from "../solver/solve.ts";
 import type { HeadState, SlurmResult, SlurmStep, SlurmView, Step } from "./events.ts";
 import type { AttemptEnd, SolveRecord } from "./facts.ts";
 import { record } from "./step.ts";
 
 /** Ends that say nothing of the solve itself: the machine or the scheduler took the job away. */
-const WORTH_ANOTHER = new Set(["NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED", "LOST"]);
+const WORTH_ANOTHER = new Set([
+  ...["NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED"],
+  ...["LOST", "FORGOTTEN"],
+]);
+/** Stands for the sha256 of a solver that isn't built. */
+const NO_SOLVER = "0".repeat(64);
 
 /** Where a sealed dataset's manifest stands. */
 export function manifestPath(sinkUri: string): string {
@@ -22,26 +33,41 @@ export function manifestPath(sinkUri: string): string {
 export function requestSolves(state: HeadState, step: Step, jobId: string, nowMs: number): void {
   const job = state.durable.datasets.get(jobId);
   if (job?.state.kind !== "sealed") return;
-  for (const { kind, spec } of job.continuations) {
-    if (kind !== "solve") continue;
-    const solver = state.config.solverSha256;
-    const solveId = idOfSolve(job.state.manifestSha256, spec, solver ?? "0".repeat(64));
-    if (state.durable.solves.has(solveId)) continue;
+  for (const continuation of job.continuations) {
+    const solveId = solveOf(state, jobId, continuation);
+    if (solveId === null || state.durable.solves.has(solveId)) continue;
+    const { spec } = continuation;
     record(state, step, { type: "solve.requested", solveId, jobId, spec, atMs: nowMs });
-    if (solver !== null) continue;
+    if (state.config.solverSha256 !== null) continue;
     const error = new SystemError("SETUP_MISSING", "the solver isn't built: run npm start once");
     record(state, step, { type: "solve.failed", solveId, error: error.toData() });
   }
 }
 
-/** Failed solves of a job that was submitted again get new attempts. */
-export function reopenSolves(state: HeadState, step: Step, jobId: string, nowMs: number): void {
-  for (const solveId of state.durable.datasets.get(jobId)?.solves ?? []) {
-    if (state.durable.solves.get(solveId)?.state.kind !== "failed") continue;
-    if (state.config.solverSha256 === null) continue;
-    record(state, step, { type: "solve.reopened", solveId, atMs: nowMs });
-    state.slurm.delete(solveId);
-  }
+/** The solve that a continuation of a sealed dataset is; null before the seal. */
+export function solveOf(
+  state: HeadState,
+  jobId: string,
+  { kind, spec }: Continuation,
+): string | null {
+  const job = state.durable.datasets.get(jobId);
+  if (job?.state.kind !== "sealed" || kind !== "solve") return null;
+  return idOfSolve(job.state.manifestSha256, spec, state.config.solverSha256 ?? NO_SOLVER);
+}
+
+/** A failed solve that is asked for again gets new attempts. */
+export function reopenSolve(
+  state: HeadState,
+  step: Step,
+  jobId: string,
+  continuation: Continuation,
+  nowMs: number,
+): void {
+  const solveId = solveOf(state, jobId, continuation);
+  if (solveId === null || state.config.solverSha256 === null) return;
+  if (state.durable.solves.get(solveId)?.state.kind !== "failed") return;
+  record(state, step, { type: "solve.reopened", solveId, atMs: nowMs });
+  state.slurm.delete(solveId);
 }
 
 /** The next step of every solve that is neither done nor busy. */
@@ -62,7 +88,14 @@ export function advanceSolves(state: HeadState, step: Step, nowMs: number): void
 function viewOf(state: HeadState, solveId: string): SlurmView {
   const known = state.slurm.get(solveId);
   if (known !== undefined) return known;
-  const view = { busy: false, dueMs: 0, clusterName: "", launcher: "", released: false };
+  const view: SlurmView = {
+    busy: false,
+    dueMs: 0,
+    silentSinceMs: null,
+    clusterName: "",
+    launcher: "",
+    released: false,
+  };
   state.slurm.set(solveId, view);
   return view;
 }
@@ -132,7 +165,9 @@ export function slurmAnswered(
   const view = viewOf(state, solveId);
   const solve = state.durable.solves.get(solveId);
   view.busy = false;
-  if (solve === undefined || solve.state.kind === "failed") return;
+  if (solve === undefined) return;
+  if (solve.state.kind === "failed" || solve.state.kind === "succeeded") return;
+  if (result.kind !== "unreachable") view.silentSinceMs = null;
   switch (result.kind) {
     case "ready":
       view.clusterName = result.clusterName;
@@ -152,7 +187,7 @@ export function slurmAnswered(
       view.dueMs = nowMs + SLURM_POLL_MS;
       return;
     case "unreachable":
-      view.dueMs = nowMs + SLURM_RETRY_MS;
+      takeSilence(state, step, solveId, view, result.why, nowMs);
       return;
     case "ended":
       takeEnd(state, step, solve, view, result.end, result.error, nowMs);
@@ -165,18 +200,38 @@ export function slurmAnswered(
   }
 }
 
+/** A Slurm that doesn't answer is asked again, a long time; then the solve fails. */
+function takeSilence(
+  state: HeadState,
+  step: Step,
+  solveId: string,
+  view: SlurmView,
+  why: string,
+  nowMs: number,
+): void {
+  view.dueMs = nowMs + SLURM_RETRY_MS;
+  view.silentSinceMs ??= nowMs;
+  if (nowMs - view.silentSinceMs < SLURM_SILENCE_MS) return;
+  const error = new SystemError("SLURM_FAILED", `Slurm doesn't answer any more: ${why}`);
+  failSolve(state, step, solveId, error.toData());
+}
+
 function takeEnd(
   state: HeadState,
   step: Step,
   solve: SolveRecord,
   view: SlurmView,
-  end: AttemptEnd,
+  told: AttemptEnd,
   error: ErrorData | null,
   nowMs: number,
 ): void {
   if (solve.state.kind !== "submitted") return;
   const solveId = solve.id;
-  record(state, step, { type: "solve.ended", solveId, attempt: solve.state.attempt, end });
+  const { attempt, clusterName } = solve.state;
+  // Lost, and yet its Slurm is there: it forgot the attempt, which another one may not mend.
+  const isForgotten = told.state === "LOST" && clusterName === view.clusterName;
+  const end = isForgotten ? { ...told, state: "FORGOTTEN" } : told;
+  record(state, step, { type: "solve.ended", solveId, attempt, end });
   if (error === null) {
     const { launcher } = view;
     record(state, step, { type: "solve.succeeded", solveId, launcher, atMs: nowMs });

@@ -4,6 +4,7 @@
 import type { HeadState } from "./events.ts";
 import type { DatasetJob, SolveRecord } from "./facts.ts";
 import { countReads } from "./seal.ts";
+import { solveOf } from "./solves.ts";
 
 /** Jobs, newest last, for `status` requests. */
 export function statusOf(state: HeadState): unknown {
@@ -16,7 +17,9 @@ export function statusOf(state: HeadState): unknown {
       id,
       state: now,
     })),
-    datasets: [...durable.datasets.values()].slice(-STATUS_JOBS_MAX).map(datasetStatus),
+    datasets: [...durable.datasets.values()]
+      .slice(-STATUS_JOBS_MAX)
+      .map((job) => datasetStatus(state, job)),
     solves: [...durable.solves.values()].slice(-STATUS_JOBS_MAX).map(solveStatus),
   };
 }
@@ -24,7 +27,7 @@ export function statusOf(state: HeadState): unknown {
 /** A status fits one frame; older jobs are read from the log. */
 const STATUS_JOBS_MAX = 64;
 
-function datasetStatus(job: DatasetJob): unknown {
+function datasetStatus(state: HeadState, job: DatasetJob): unknown {
   const receipts = job.inputs.flatMap((input) => [...input.receipts.values()]);
   const totals = job.inputs.map((input) => input.shards);
   const known = job.inputs.length > 0 && totals.every((shards) => shards !== null);
@@ -45,6 +48,10 @@ function datasetStatus(job: DatasetJob): unknown {
         : { name: stage.name, sha256: stage.sha256, provider: stage.provider },
     dimensions: stage?.dimensions ?? null,
     solves: job.solves,
+    continuations: job.continuations.map((continuation) => ({
+      continuation,
+      solve: solveOf(state, job.id, continuation),
+    })),
   };
 }
 

@@ -19,7 +19,8 @@ export function outboxOf(state: HeadState, step: Step, worker: string): Outbox {
   const open = step.outboxes.get(worker);
   if (open !== undefined) return open;
   const view = state.workers.get(worker);
-  if (view !== undefined) view.sequence += 1;
+  state.commands += 1;
+  if (view !== undefined) view.sequence = state.commands;
   const outbox: Outbox = { assign: [], cancel: [], ack: [] };
   step.outboxes.set(worker, outbox);
   return outbox;
@@ -86,11 +87,17 @@ function changeLoad(state: HeadState, flight: Flight, by: 1 | -1): void {
   else worker.hosted += by;
 }
 
+/** Tells a worker to stop an attempt. */
+export function cancelAt(state: HeadState, step: Step, worker: string, task: string): void {
+  const { cancel } = outboxOf(state, step, worker);
+  if (!cancel.includes(task)) cancel.push(task);
+}
+
 /** Ends every flight of a job and tells their workers to stop. */
 export function cancelFlights(state: HeadState, step: Step, jobId: string): void {
   for (const [task, flight] of [...state.flights]) {
     if (!task.includes(jobId)) continue;
     endFlight(state, task);
-    if (state.workers.has(flight.worker)) outboxOf(state, step, flight.worker).cancel.push(task);
+    if (state.workers.has(flight.worker)) cancelAt(state, step, flight.worker, task);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The head's side of its supervisor: requests with answers over IPC, and the three ways to end (told
- * to stop, the supervisor is gone, a failure that no restart mends).
+ * The head's side of its supervisor: requests with answers over IPC, and the three ways to end
+ * (told to stop, the supervisor is gone, a failure that no restart mends).
  */
 import { type ErrorData, errorFromData, SystemError } from "../runtime/errors.ts";
 import { SLURM_START_MS } from "../runtime/limits.ts";
@@ -47,7 +47,9 @@ export class Supervisor {
     setImmediate(() => this.#end(1));
   }
 
-  /** Where Slurm is, started if need be. @throws {SystemError} SLURM_MISSING, SLURM_START_FAILED. */
+  /**
+   * Where Slurm is, started if need be. @throws {SystemError} SLURM_MISSING, SLURM_START_FAILED.
+   */
   async slurm(): Promise<SlurmAccess> {
     return (await this.#ask("slurm.ensure")) as SlurmAccess;
   }

@@ -1,14 +1,17 @@
 /**
  * CRC-32C (Castagnoli, reflected polynomial 0x82f63b78), the check of log segments and shards.
- * Slicing by 16 over aligned 32-bit words: 16 table look-ups advance 16 bytes, so that the loop isn't
- * bound to one dependent look-up a byte.
+ * Slicing by 16 over aligned 32-bit words: 16 table look-ups advance 16 bytes, so that the loop
+ * isn't bound to one dependent look-up a byte.
  */
 
 const POLYNOMIAL = 0x82f63b78 | 0;
 const SLICES = 16;
 const TABLES = makeTables();
 
-/** The CRC-32C of `bytes` as 8 hex digits. Endianness: words are read little-endian, as all hosts are. */
+/**
+ * The CRC-32C of `bytes` as 8 hex digits. Endianness: words are read little-endian, as all hosts
+ * are.
+ */
 export function crc32c(bytes: Uint8Array): string {
   return (crc32cUpdate(0, bytes) >>> 0).toString(16).padStart(8, "0");
 }

@@ -1,6 +1,7 @@
 /**
- * The one closed table of failures. A failure is a code; its text, its place (`where`) and its cause
- * travel as data, because errors cross processes. Switch on `code`, never on the class or the text.
+ * The one closed table of failures. A failure is a code; its text, its place (`where`) and its
+ * cause travel as data, because errors cross processes. Switch on `code`, never on the class or the
+ * text.
  */
 
 /** What a caller may do about a failure: `never` repeat it, repeat it `later`, or `elsewhere`. */
@@ -10,7 +11,10 @@ interface ErrorEntry {
   /** What the failure means, for people. */
   readonly meaning: string;
   readonly retry: RetryAdvice;
-  /** Exit code of `ligase run`: 1 internal, 2 usage, 3 input, 4 environment, 5 phase 1, 6 solve, 130 interrupted. */
+  /**
+   * Exit code of `ligase run`: 1 internal, 2 usage, 3 input, 4 environment, 5 phase 1, 6 solve, 130
+   * interrupted.
+   */
   readonly exit: 1 | 2 | 3 | 4 | 5 | 6 | 130;
 }
 
@@ -97,7 +101,6 @@ export const ERRORS = {
   DEADLINE_EXCEEDED: { meaning: "The deadline passed.", retry: "later", exit: 1 },
   NO_CAPACITY: { meaning: "No worker can host this.", retry: "later", exit: 4 },
 
-  JOB_FAILED: { meaning: "Phase 1 failed.", retry: "never", exit: 5 },
   JOB_NOT_FOUND: { meaning: "No such job.", retry: "never", exit: 2 },
   SHARD_FAILED: { meaning: "A shard failed more often than allowed.", retry: "never", exit: 5 },
   DETERMINISM_ALARM: {
@@ -164,7 +167,8 @@ export class SystemError extends Error {
   }
 
   toData(): ErrorData {
-    return { code: this.code, what: this.what, where: this.where };
+    const where = Object.entries(this.where).filter(([, value]) => value !== undefined);
+    return { code: this.code, what: this.what, where: Object.fromEntries(where) };
   }
 }
 

@@ -7,7 +7,9 @@ import { createHash, randomBytes } from "node:crypto";
 declare const brand: unique symbol;
 type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
-/** One process incarnation, 64 random bits as 16 hex digits: the destination or source of a frame. */
+/**
+ * One process incarnation, 64 random bits as 16 hex digits: the destination or source of a frame.
+ */
 export type ProcessId = Brand<string, "ProcessId">;
 /** Who a NATS key belongs to: `h-`, `w-` or `c-` and 12 hex digits. */
 export type Identity = Brand<string, "Identity">;
@@ -35,7 +37,8 @@ export function sha256Hex(data: string | Uint8Array): string {
 
 /**
  * JSON with sorted keys, without spaces: equal values give equal text.
- * @throws {TypeError} for values that JSON can't hold (undefined in arrays, functions, bigint, NaN).
+ * @throws {TypeError} for values that JSON can't hold (undefined in arrays, functions, bigint,
+ * NaN).
  */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === "boolean" || typeof value === "string") {
@@ -48,7 +51,7 @@ export function canonicalJson(value: unknown): string {
     entries.sort(([a], [b]) => (a < b ? -1 : 1));
     return `{${entries.map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`).join(",")}}`;
   }
-  throw new TypeError(`no canonical JSON for ${String(value)}`);
+  throw new TypeError(`no canonical JSON for a ${typeof value}`);
 }
 
 /** The first 12 hex digits of an id, as they stand in file and slurm job names. */

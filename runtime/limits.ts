@@ -3,9 +3,15 @@
  * is a mistake. Consumers import the constant by name; tests lower none of them.
  */
 
-/** Bytes of one frame, prefix included. NATS' own cap is 1 MiB; half leaves room and keeps latency low. */
+/**
+ * Bytes of one frame, prefix included. NATS' own cap is 1 MiB; half leaves room and keeps latency
+ * low.
+ */
 export const FRAME_BYTES_MAX = 512 * 1024;
-/** Values in one frame's header; msgpackr has no cap, and 512 KiB of empty arrays blocks it for 38-160 ms. */
+/**
+ * Values in one frame's header; msgpackr has no cap, and 512 KiB of empty arrays blocks it for
+ * 38-160 ms.
+ */
 export const FRAME_VALUES_MAX = 64 * 1024;
 /** Nesting of one frame's header. */
 export const FRAME_DEPTH_MAX = 16;
@@ -13,11 +19,18 @@ export const FRAME_DEPTH_MAX = 16;
 export const FRAME_ITEMS_MAX = 256;
 /** UTF-16 units of each text in an error that crosses; a longer one is cut, never refused. */
 export const ERROR_TEXT_MAX = 16 * 1024;
-/** Milliseconds for a new socket's hello: both ends are on one machine; a paused one may try again. */
+/**
+ * Milliseconds for a new socket's hello: both ends are on one machine; a paused one may try again.
+ */
 export const HELLO_MS = 2_000;
-/** Connections that one Unix socket serves: every process of a machine may open one to every other. */
+/**
+ * Connections that one Unix socket serves: every process of a machine may open one to every other.
+ */
 export const SOCKET_CONNECTIONS_MAX = 4_096;
-/** Bytes that wait to be written to one socket; links stop at 8 MiB, so that reaching it is a mistake. */
+/**
+ * Bytes that wait to be written to one socket; links stop at 8 MiB, so that reaching it is a
+ * mistake.
+ */
 export const SOCKET_BUFFERED_BYTES_MAX = 64 * 1024 * 1024;
 /** Milliseconds for the last bytes of a closing socket to leave. */
 export const SOCKET_CLOSE_MS = 1_000;
@@ -34,7 +47,9 @@ export const WORKER_SILENCE_MS = 5_000;
 export const HEARTBEAT_INTERVAL_MS = 1_000;
 /** Milliseconds for a request to the head. */
 export const API_TIMEOUT_MS = 30_000;
-/** Milliseconds until a started executor must have said hello: Node, program and ONNX load in ~1 s. */
+/**
+ * Milliseconds until a started executor must have said hello: Node, program and ONNX load in ~1 s.
+ */
 export const EXECUTOR_START_MS = 30_000;
 /** Milliseconds until the embedded cluster must answer. */
 export const CLUSTER_START_MS = 20_000;
@@ -46,8 +61,8 @@ export const NATS_CONNECT_MS = 5_000;
 export const NATS_RECONNECT_MS = 100;
 /** Milliseconds until a changed key must be in force; a reload takes ~10 ms. */
 export const NATS_RELOAD_MS = 5_000;
-/** Keys of one cluster: the server holds them all in one file. */
-export const KEYS_MAX = 1_000;
+/** Keys of one cluster: they stand in one file, which every change rewrites. */
+export const KEYS_MAX = 250;
 /** Milliseconds that a join token is good for. */
 export const JOIN_TOKEN_MS = 15 * 60_000;
 /** Join tokens waiting to be used. */
@@ -72,7 +87,9 @@ export const LOG_SEGMENT_FACTS_MAX = 10_000;
 /** Milliseconds that a shared connection may wait before the first append of a group leaves. */
 export const LOG_LINGER_MS = 2;
 
-/** Milliseconds for each call of a Slurm command: without a controller a client retries for ~9 s. */
+/**
+ * Milliseconds for each call of a Slurm command: without a controller a client retries for ~9 s.
+ */
 export const SLURM_COMMAND_MS = 10_000;
 /** Milliseconds between two polls of a slurm job. */
 export const SLURM_POLL_MS = 200;
@@ -109,7 +126,10 @@ export const SHUTDOWN_MS = 5_000;
 export const TERM_GRACE_MS = 1_500;
 /** Finished tasks in one report of a worker; a receipt is ~1 KB, so 64 stay far below a frame. */
 export const REPORT_DONE_MAX = 64;
-/** Milliseconds that a new leader waits for workers to say what they hold before it takes work for lost. */
+/**
+ * Milliseconds that a new leader waits for workers to say what they hold before it takes work for
+ * lost.
+ */
 export const REANNOUNCE_MS = 2_000;
 /** Drivers and actors that one worker hosts as processes. */
 export const HOSTED_PER_WORKER_MAX = 64;
@@ -120,11 +140,19 @@ export const JOB_POLL_MS = 100;
 /** Milliseconds between two ticks of a daemon's core. */
 export const TICK_MS = 100;
 
-/** Bytes of input text that one shard covers: ~25,000 short reads, ~0.3 s of work, ~6 MB of rows. */
+/**
+ * Bytes of input text that one shard covers: ~25,000 short reads, ~0.3 s of work, ~6 MB of rows.
+ */
 export const SHARD_BYTES = 8 * 1024 * 1024;
-/** Bytes of one record: far over the longest nanopore read; its counts stay exact in float32 (< 2^24). */
+/**
+ * Bytes of one record: far over the longest nanopore read; its counts stay exact in float32 (<
+ * 2^24).
+ */
 export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
-/** Bytes of one read from an input; 256 KiB to 4 MiB differ by less than 5 %, and it must fit in cache. */
+/**
+ * Bytes of one read from an input; 256 KiB to 4 MiB differ by less than 5 %, and it must fit in
+ * cache.
+ */
 export const READ_CHUNK_BYTES = 1024 * 1024;
 /** Sequence bytes after which a batch is yielded, however few its records. */
 export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
@@ -136,25 +164,42 @@ export const PROBE_RECORDS = 1_000;
 export const PROBE_BYTES_MAX = 4 * 1024 * 1024;
 /** Rows of one row group of a shard: 2 MB at 136 dimensions, 16 MB at 1,024. */
 export const ROW_GROUP_ROWS = 4_096;
-/** Tokens, padding included, of one run of a model session: its intermediates stay in the L2 cache. */
+/**
+ * Tokens, padding included, of one run of a model session: its intermediates stay in the L2 cache.
+ */
 export const SESSION_TOKENS_MAX = 64 * 1024;
 /** Rows of one run of a model session; larger ones gain nothing measurable. */
 export const SESSION_ROWS_MAX = 512;
 /** Milliseconds before another executor is started after one died without a word. */
 export const EXECUTOR_RESTART_MS = 1_000;
 
-/** Scans of one sweep; each finds only what the processes of the scan before started while ending. */
+/**
+ * Scans of one sweep; each finds only what the processes of the scan before started while ending.
+ */
 export const SWEEP_ROUNDS_MAX = 10;
 /** Milliseconds that a killed process may take to vanish; longer means it hangs in the kernel. */
 export const SWEEP_KILL_MS = 2_000;
-/** Milliseconds for the machine's own Slurm to answer; a wrong configuration is retried for 60 s. */
+/** Milliseconds for the machine's own Slurm to answer; a bad configuration is retried for 60 s. */
 export const SLURM_DETECT_MS = 3_000;
 /** Milliseconds after an unknown answer of sbatch in which the job is searched by name. */
 export const SLURM_SEARCH_MS = 15_000;
 /** Starts of a private Slurm: its ports are chosen free, and may be taken before it listens. */
 export const SLURM_START_TRIES = 3;
-/** Bytes of a private Slurm's folder name: the sockets below it take 45 more, and 107 is the cap. */
+/** Bytes of a private Slurm's folder name: sockets below it take 45 more, and 107 is the cap. */
 export const SLURM_FOLDER_BYTES_MAX = 60;
+/** Milliseconds without an event after which a head slept or was stalled; ticks come every 100. */
+export const HEAD_LATE_MS = 1_000;
+/** Milliseconds for a worker's report to show that it saw a command: two heartbeats. */
+export const COMMAND_SEEN_MS = 2_000;
+/**
+ * Actors whose address the head keeps for repeated requests; all that a client may have waiting.
+ */
+export const SPAWNS_KEPT_MAX = 1_000;
+/**
+ * Milliseconds that Slurm may not answer: a controller's restart takes minutes, a dead one for
+ * ever.
+ */
+export const SLURM_SILENCE_MS = 10 * 60_000;
 /** Milliseconds until a request to the head is sent again; a failover takes up to 2.5 s. */
 export const API_REPEAT_MS = 1_000;
 /** Milliseconds to open a Unix socket of another process of this machine. */
@@ -169,3 +214,5 @@ export const PARENT_POLL_MS = 500;
 export const PROGRESS_LINE_MS = 2_000;
 /** Milliseconds to wait for an output whose other command is just ending. */
 export const OUTPUT_RETRY_MS = 15_000;
+/** Drivers that a run submits again after one was lost with its agent or by a crash. */
+export const DRIVER_RESTARTS_MAX = 3;

@@ -103,7 +103,9 @@ export const work = v.variant("kind", [
 ]);
 export type Work = v.InferOutput<typeof work>;
 
-/** A try of some work. `task` names the work, `attempt` the try; both come back with the outcome. */
+/**
+ * A try of some work. `task` names the work, `attempt` the try; both come back with the outcome.
+ */
 export const assignment = v.object({ task: text, attempt: count, program, work });
 export type Assignment = v.InferOutput<typeof assignment>;
 
@@ -196,6 +198,8 @@ export const actorItem = v.variant("kind", [
   }),
   v.object({ kind: v.literal("ok"), id: count, value: v.any() }),
   v.object({ kind: v.literal("error"), id: count, error: errorData }),
+  /** From an agent, in the name of a process of its own that ended: no reply will come from it. */
+  v.object({ kind: v.literal("died"), reason: text }),
 ]);
 export type ActorItem = v.InferOutput<typeof actorItem>;
 /** What one frame between a caller and an executor holds. */
@@ -212,7 +216,9 @@ export type ExecutorOrder = v.InferOutput<typeof executorOrder>;
 export const executorSays = v.variant("op", [
   v.object({ op: v.literal("hello"), process: processId, pid: count, socket: text, token: text }),
   v.object({ op: v.literal("done"), done }),
-  /** A process elsewhere that this executor is about to send frames to, and whose agent hosts it. */
+  /**
+   * A process elsewhere that this executor is about to send frames to, and whose agent hosts it.
+   */
   v.object({ op: v.literal("route"), process: processId, identity: text }),
 ]);
 export type ExecutorSays = v.InferOutput<typeof executorSays>;

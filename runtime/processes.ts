@@ -1,8 +1,8 @@
 /**
  * Processes of this machine: who one is, starting one that dies with us, finding ours and ending
  * them. A process is (pid, start time, boot): a pid alone is reused, so no signal leaves without a
- * look at the start time just before it. Ours are found by what they carry (an environment variable)
- * or hold (files under our runtime folder), never by name, and only among this user's own.
+ * look at the start time just before it. Ours are found by what they carry (a variable of the
+ * environment) or hold (files under our runtime folder), never by name.
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { accessSync, constants, readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
@@ -63,7 +63,7 @@ export interface Swept {
   readonly remaining: readonly ProcessIdentity[];
 }
 
-/** This life of the process with that pid, or undefined when there is none (a zombie counts as none). */
+/** This life of the process with that pid, or undefined when there is none; a zombie is none. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   const stat = readStat(pid);
   if (stat === undefined || stat.dead) return undefined;
@@ -78,8 +78,8 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /**
- * Path of an executable, or undefined: PATH, then the system folders, because daemons stand in sbin,
- * which an ordinary user's PATH lacks. A name with a slash is only checked.
+ * Path of an executable, or undefined: PATH, then the system folders, because daemons stand in
+ * sbin, which an ordinary user's PATH lacks. A name with a slash is only checked.
  */
 export function findExecutable(name: string, path = process.env["PATH"] ?? ""): string | undefined {
   if (name.includes("/")) return isExecutable(name) ? name : undefined;
@@ -124,12 +124,12 @@ export function spawnBound(
   return { child, identity: { pid: child.pid, startTicks: stat.startTicks, bootId: bootId() } };
 }
 
-/** Living processes of this user whose environment holds LIGASE_MARK=<mark>. */
+/** Living processes, of those this user may read, whose environment holds LIGASE_MARK=<mark>. */
 export function findByMark(mark: string): readonly ProcessIdentity[] {
   return scan({ mark }, new Set());
 }
 
-/** Living processes of this user that work in a folder or hold files in it open. */
+/** Living processes, of those this user may read, that work or hold files in a folder. */
 export function findByOpenFiles(folder: string): readonly ProcessIdentity[] {
   return scan({ folder }, new Set());
 }
@@ -155,7 +155,7 @@ export async function sweep(target: SweepTarget, options: SweepOptions = {}): Pr
   };
 }
 
-/** SIGTERM now, SIGKILL to what lives at `termUntil` (by performance.now()), then a bounded wait. */
+/** SIGTERM now, SIGKILL to what lives at `termUntil` (performance.now()), then a bounded wait. */
 export async function endAll(
   identities: readonly ProcessIdentity[],
   termUntil: number,
@@ -192,7 +192,9 @@ function scan(target: SweepTarget, except: ReadonlySet<number>): ProcessIdentity
   const found: ProcessIdentity[] = [];
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);
-    if (!Number.isInteger(pid) || except.has(pid) || ownerOf(pid) !== uid) continue;
+    if (!Number.isInteger(pid) || except.has(pid)) continue;
+    // Nothing of other users' processes can be read; root may have started some under another name.
+    if (uid !== 0 && ownerOf(pid) !== uid) continue;
     if (!carries(pid, needles) && !(folder !== undefined && holds(pid, folder))) continue;
     const identity = identityOf(pid);
     if (identity !== undefined) found.push(identity);
@@ -235,7 +237,7 @@ interface ProcessStat {
   readonly startTicks: number;
 }
 
-/** The command's name stands in parentheses and may hold any byte, so fields count from the last one. */
+/** The command's name, in parentheses, may hold any byte: fields count from the last of those. */
 function readStat(pid: number): ProcessStat | undefined {
   const text = readOr(`/proc/${pid}/stat`)?.toString("latin1");
   if (text === undefined) return undefined;

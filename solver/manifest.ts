@@ -1,5 +1,5 @@
 /**
- * The contract of phase 2: the sealed list of shards. Written last, by the head, next to the shards;
+ * The contract of phase 2: the sealed list of shards. Written last, by the head, beside them;
  * the only thing the solver reads to learn what exists. Frozen by test/golden/manifest.json, which
  * both this file and the C++ reader are tested on.
  */

@@ -115,7 +115,7 @@ interface SolverExit {
   readonly retry: RetryAdvice;
 }
 
-/** How the solver ends by itself. A code that isn't here came from a signal or from the launcher. */
+/** How the solver ends by itself. A code that isn't here came from a signal or the launcher. */
 export const SOLVER_EXITS: Readonly<Record<number, SolverExit>> = {
   0: { name: "OK", meaning: "The result stands under its name.", retry: "never" },
   64: { name: "USAGE", meaning: "An argument is wrong.", retry: "never" },

@@ -15,7 +15,7 @@ import {
 } from "../runtime/bus/subjects.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
-import { destinationOf, LANE_CONTROL, LANE_DATA, sourceOf } from "../runtime/frame/prefix.ts";
+import { destinationOf, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
 import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import { ROUTES_MAX, TICK_MS } from "../runtime/limits.ts";
 import { machineId } from "../runtime/machine.ts";
@@ -48,6 +48,8 @@ export class Agent {
   readonly #children = new Map<number, ExecutorChild>();
   /** Executors that have said hello, by their process. */
   readonly #channels = new Map<string, Channel>();
+  /** Who elsewhere sent frames to a child, and so hears of its end. */
+  readonly #peers = new Map<ProcessId, Map<ProcessId, Identity>>();
   /** Which identity's agent hosts a process elsewhere; the oldest is forgotten at the bound. */
   readonly #routes = new Map<string, Identity>();
 
@@ -85,7 +87,8 @@ export class Agent {
   }
 
   #feed(event: WorkerEvent): void {
-    for (const effect of decide(this.#state, event, Date.now()).effects) this.#carryOut(effect);
+    for (const effect of decide(this.#state, event, performance.now()).effects)
+      this.#carryOut(effect);
   }
 
   #carryOut(effect: WorkerEffect): void {
@@ -127,7 +130,7 @@ export class Agent {
       mark,
       onExit: (reason) => {
         this.#children.delete(key);
-        if (child.process !== undefined) this.#channels.delete(child.process);
+        if (child.process !== undefined) this.#mourn(child.process, reason);
         this.#feed({ type: "exited", key, reason });
       },
     });
@@ -195,27 +198,39 @@ export class Agent {
     if (from === undefined) return;
     try {
       const source = sourceOf(bytes);
+      const destination = destinationOf(bytes);
       this.#learn(source, from);
-      const channel = this.#channels.get(destinationOf(bytes));
-      if (channel !== undefined) channel.send(Buffer.from(bytes));
-      else this.#answerForTheDead(bytes, from);
+      const channel = this.#channels.get(destination);
+      if (channel === undefined) return this.#answerForTheDead(bytes, from);
+      this.#peersOf(destination).set(source, from);
+      channel.send(Buffer.from(bytes));
     } catch (thrown) {
       process.stderr.write(`refused a frame on ${subject}: ${toSystemError(thrown).message}\n`);
     }
   }
 
+  /** Frames for a process that is no more: whoever sent them hears so. */
   #answerForTheDead(bytes: Uint8Array, from: Identity): void {
     const { prefix, value } = decodeFrame(bytes);
-    if (!Array.isArray(value)) return;
-    const error = new SystemError("ACTOR_DIED", "the actor's process ended").toData();
-    const replies = parseMessage(actorItems, value)
-      .filter(({ kind }) => kind === "call")
-      .map(({ id }) => ({ kind: "error", id, error }));
-    if (replies.length === 0) return;
-    const { source: destination, destination: source } = prefix;
-    const fields = { lane: LANE_DATA, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
-    const subject = linkSubject(this.#options.cluster, from, this.#options.bus.identity);
-    this.#options.bus.publish(subject, encodeFrame({ ...fields, destination, source }, replies));
+    const isCall = Array.isArray(value) && parseMessage(actorItems, value)[0]?.kind === "call";
+    if (isCall) this.#notify(prefix.destination, prefix.source, from, "it isn't here");
+  }
+
+  /** Tells everyone elsewhere who sent frames to a process of ours that it ended. */
+  #mourn(dead: ProcessId, reason: string): void {
+    this.#channels.delete(dead);
+    for (const [peer, identity] of this.#peers.get(dead) ?? []) {
+      this.#notify(dead, peer, identity, reason);
+    }
+    this.#peers.delete(dead);
+  }
+
+  #notify(source: ProcessId, destination: ProcessId, to: Identity, reason: string): void {
+    const { bus, cluster } = this.#options;
+    const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
+    const items = [{ kind: "died", reason }];
+    const frame = encodeFrame({ ...fields, destination, source }, items);
+    bus.publish(linkSubject(cluster, to, bus.identity), frame);
   }
 
   #listen(bytes: Uint8Array, kind: "beacon" | "command"): void {
@@ -227,6 +242,12 @@ export class Agent {
     } catch (thrown) {
       process.stderr.write(`refused a ${kind}: ${toSystemError(thrown).message}\n`);
     }
+  }
+
+  #peersOf(processId: ProcessId): Map<ProcessId, Identity> {
+    const known = this.#peers.get(processId) ?? new Map<ProcessId, Identity>();
+    this.#peers.set(processId, known);
+    return known;
   }
 
   #learn(processId: string, identity: Identity): void {

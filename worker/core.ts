@@ -2,14 +2,16 @@
  * Pure core of the worker: which executor runs what. `decide(state, event, nowMs) -> { effects }`;
  * a worker has no durable facts: all it knows it announces, whole, in every report.
  *
- * Invariants: an assignment stands in exactly one place (queue, an executor, done); an executor that
- * runs shards holds at most SHARDS_PER_EXECUTOR, the first of them is the one under way; at most
- * `slots` executors run shards; drivers and actors have an executor to themselves.
+ * Invariants: an assignment stands in exactly one place (queue, an executor, done); an executor
+ * that runs shards holds at most SHARDS_PER_EXECUTOR, of which the first is under way once what was
+ * cancelled before it has ended; at most `slots` executors run shards; drivers and actors have an
+ * executor to themselves.
  */
-import { type ErrorData, SystemError } from "../runtime/errors.ts";
+import { SystemError } from "../runtime/errors.ts";
 import {
   EXECUTOR_RESTART_MS,
   HEARTBEAT_INTERVAL_MS,
+  HOSTED_PER_WORKER_MAX,
   REPORT_DONE_MAX,
   SHARDS_PER_EXECUTOR,
 } from "../runtime/limits.ts";
@@ -129,15 +131,29 @@ function follow(state: WorkerState, epoch: Epoch): boolean {
 
 function obey(state: WorkerState, effects: WorkerEffect[], command: Command): boolean {
   const { epoch } = command;
-  follow(state, epoch);
+  const isNew = follow(state, epoch);
   if (epoch.number !== state.epoch.number || epoch.leader !== state.epoch.leader) return false;
   state.sequence = Math.max(state.sequence, command.sequence);
-  for (const { task, attempt } of command.ack) state.done.delete(`${task}#${attempt}`);
+  for (const acknowledged of command.ack) state.done.delete(keyOf(acknowledged));
   for (const task of command.cancel) cancel(state, effects, task);
   for (const assignment of command.assign) {
-    if (!isHeld(state, assignment.task)) state.queue.push(assignment);
+    if (isHeld(state, assignment.task)) continue;
+    if (hasRoom(state, assignment)) state.queue.push(assignment);
+    else fail(state, assignment, new SystemError("NO_CAPACITY", "this worker hosts no more"));
   }
-  return false;
+  return isNew;
+}
+
+/** Drivers and actors are bounded, living ones included; shards are bounded by the head. */
+function hasRoom(state: WorkerState, { work }: Assignment): boolean {
+  if (!needsOwn(work)) return true;
+  const living = [...state.executors.values()].filter(({ role }) => role === "own").length;
+  const waiting = state.queue.filter((assignment) => needsOwn(assignment.work)).length;
+  return living + waiting < HOSTED_PER_WORKER_MAX;
+}
+
+function needsOwn({ kind }: Assignment["work"]): boolean {
+  return kind === "drive" || kind === "host";
 }
 
 function isHeld(state: WorkerState, task: string): boolean {
@@ -159,9 +175,9 @@ function finish(state: WorkerState, effects: WorkerEffect[], key: number, done: 
   const executor = state.executors.get(key);
   if (executor === undefined) return false;
   const before = executor.tasks.length;
-  executor.tasks = executor.tasks.filter((assignment) => assignment.task !== done.task);
+  executor.tasks = executor.tasks.filter((assignment) => !isSame(assignment, done));
   if (executor.tasks.length === before) return false;
-  state.done.set(`${done.task}#${done.attempt}`, done);
+  state.done.set(keyOf(done), done);
   if (done.outcome.kind === "hosted") executor.hosts = done.task;
   // What a driver's main or a failed constructor left behind isn't used again.
   else if (executor.role === "own") effects.push({ type: "kill", key });
@@ -177,15 +193,27 @@ function bury(state: WorkerState, key: number, reason: string, nowMs: number): b
   const [running, ...waiting] = executor.tasks;
   state.queue.unshift(...waiting);
   if (running === undefined) return false;
-  const error = died(reason, running);
-  const { task, attempt } = running;
-  state.done.set(`${task}#${attempt}`, { task, attempt, outcome: { kind: "failed", error } });
+  fail(state, running, new SystemError("ACTOR_DIED", `the executor ended: ${reason}`));
   return true;
 }
 
-function died(reason: string, assignment: Assignment): ErrorData {
-  const where = { task: assignment.task };
-  return new SystemError("ACTOR_DIED", `the executor ended: ${reason}`, where).toData();
+function fail(state: WorkerState, { task, attempt }: Assignment, error: SystemError): void {
+  const outcome = { kind: "failed" as const, error: error.toData() };
+  const done = { task, attempt, outcome };
+  state.done.set(keyOf(done), done);
+}
+
+interface Attempt {
+  readonly task: string;
+  readonly attempt: number;
+}
+
+function keyOf({ task, attempt }: Attempt): string {
+  return `${task}#${attempt}`;
+}
+
+function isSame(a: Attempt, b: Attempt): boolean {
+  return a.task === b.task && a.attempt === b.attempt;
 }
 
 function assignQueue(state: WorkerState, effects: WorkerEffect[]): void {
@@ -203,8 +231,7 @@ function assignQueue(state: WorkerState, effects: WorkerEffect[]): void {
 }
 
 function executorFor(state: WorkerState, assignment: Assignment): ExecutorView | undefined {
-  const { kind } = assignment.work;
-  if (kind === "drive" || kind === "host") return claimIdle(state, "own");
+  if (needsOwn(assignment.work)) return claimIdle(state, "own");
   const shards = [...state.executors.values()].filter(({ role }) => role === "shards");
   const free = shards.filter(({ tasks }) => tasks.length < SHARDS_PER_EXECUTOR);
   const least = free.sort((a, b) => a.tasks.length - b.tasks.length)[0];
@@ -225,7 +252,7 @@ function keepWarm(state: WorkerState, effects: WorkerEffect[], nowMs: number): v
   const all = [...state.executors.values()];
   const idle = all.filter(({ role }) => role === "idle").length;
   const shards = all.filter(({ role }) => role === "shards").length;
-  const own = state.queue.filter(({ work }) => work.kind === "drive" || work.kind === "host");
+  const own = state.queue.filter(({ work }) => needsOwn(work));
   const wanted = state.slots - shards + Math.max(1, own.length);
   for (let missing = wanted - idle; missing > 0; missing -= 1) {
     const key = state.nextKey;
@@ -241,12 +268,15 @@ function heldAssignments(state: WorkerState): Assignment[] {
 
 function reportOf(state: WorkerState): Report {
   const { process, host, slots, epoch, sequence } = state;
+  const done = [...state.done.values()];
+  // What doesn't fit this report is held by this worker until the next one: it isn't lost.
+  const held = [...heldAssignments(state), ...done.slice(REPORT_DONE_MAX)];
   return {
     process,
     host,
     slots,
     seen: { epoch: epoch.number, sequence },
-    held: heldAssignments(state).map(({ task, attempt }) => ({ task, attempt })),
-    done: [...state.done.values()].slice(0, REPORT_DONE_MAX),
+    held: held.map(({ task, attempt }) => ({ task, attempt })),
+    done: done.slice(0, REPORT_DONE_MAX),
   };
 }

@@ -3,18 +3,18 @@
  * all it says goes to its agent's socket, or by socket to a process of this machine.
  */
 import { setPriority } from "node:os";
+import type { Reply } from "../runtime/actor/host.ts";
 import { itemBatcher } from "../runtime/actor/link.ts";
 import { type Channel, connectSocket, listenSocket } from "../runtime/bus/socket.ts";
 import { markAsExecutor } from "../runtime/client/connect.ts";
 import { HeadClient } from "../runtime/client/head-client.ts";
 import { Links } from "../runtime/client/links.ts";
 import { toSystemError } from "../runtime/errors.ts";
-import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
+import { decodeFrame, encodeFrame, type Frame } from "../runtime/frame/codec.ts";
 import { LANE_CONTROL } from "../runtime/frame/prefix.ts";
 import { newProcessId, type ProcessId } from "../runtime/ids.ts";
 import { SOCKET_CONNECT_MS } from "../runtime/limits.ts";
 import {
-  type ActorItem,
   type Assignment,
   executorOrder,
   type ExecutorOrder,
@@ -47,7 +47,7 @@ class Executor {
   readonly #site: Worksite;
   readonly #head: HeadClient;
   readonly #links: Links;
-  readonly #replies = new Map<string, (item: ActorItem) => void>();
+  readonly #replies = new Map<string, Reply>();
   readonly #waiting: Assignment[] = [];
   readonly #aborts = new Map<string, AbortController>();
   #working = false;
@@ -81,25 +81,27 @@ class Executor {
     await listenSocket(socket, {
       token,
       onConnection: (channel) =>
-        channel.onFrame((frame) => this.#takeItems(frame, (bytes) => void channel.send(bytes))),
+        channel.onFrame((frame) =>
+          this.#takeItems(decodeFrame(frame), (bytes) => void channel.send(bytes)),
+        ),
     });
     this.#say({ op: "hello", process: this.#process, pid: process.pid, socket, token });
   }
 
   #hear(frame: Uint8Array): void {
-    const { prefix, value } = decodeFrame(frame);
+    const decoded = decodeFrame(frame);
+    const { prefix, value } = decoded;
     if (prefix.source === this.#config.agentProcess) {
       this.#obey(parseMessage(executorOrder, value));
     } else if (Array.isArray(value)) {
       this.#links.take(prefix.source, value);
-      this.#takeItems(frame, (bytes) => void this.#agent.send(bytes));
+      this.#takeItems(decoded, (bytes) => void this.#agent.send(bytes));
     } else {
       this.#head.take(value);
     }
   }
 
-  #takeItems(frame: Uint8Array, send: (frame: Uint8Array) => void): void {
-    const { prefix, value } = decodeFrame(frame);
+  #takeItems({ prefix, value }: Frame, send: (frame: Uint8Array) => void): void {
     const known = this.#replies.get(prefix.source);
     const reply = known ?? replier(this.#process, prefix.source, send);
     this.#replies.set(prefix.source, reply);
@@ -140,11 +142,7 @@ class Executor {
 }
 
 /** Replies to one caller; a result that doesn't cross is answered by the error that says so. */
-function replier(
-  self: ProcessId,
-  caller: ProcessId,
-  send: (frame: Uint8Array) => void,
-): (item: ActorItem) => void {
+function replier(self: ProcessId, caller: ProcessId, send: (frame: Uint8Array) => void): Reply {
   const batcher = itemBatcher(self, caller, send);
   return (item) => {
     try {

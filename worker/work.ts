@@ -9,7 +9,7 @@ import type { HeadClient } from "../runtime/client/head-client.ts";
 import type { Links } from "../runtime/client/links.ts";
 import { type PlanFile, readPlan, runPlan } from "../runtime/dataset/plan.ts";
 import { runShard, type Stage } from "../runtime/dataset/shard.ts";
-import type { JsonObject, ShardReader, StageDescription, Table } from "../runtime/dataset/types.ts";
+import type { ShardReader, StageDescription, Table } from "../runtime/dataset/types.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
 import type { ActorAddress, Assignment, Outcome, Program, Work } from "../runtime/messages.ts";
 import { loadProgram } from "./programs.ts";
@@ -109,7 +109,7 @@ async function openJob(program: Program, jobFolder: string, planSha256: string):
   const { source, stage } = file.spec;
   const type = actorOf(loaded, stage.actor);
   const instance = new type.class(...(stage.constructorArgs as never[]));
-  const reader = await sourceNamed(source.name).open(source.options as JsonObject);
+  const reader = await sourceNamed(source.name).open(source.options);
   return { file, reader, stage: stageOf(instance, stage.method, file) };
 }
 

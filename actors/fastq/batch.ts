@@ -1,6 +1,7 @@
 /**
  * A batch of reads and the one way it is built. Sequences stand back to back in one byte array,
- * because a tokenizer walks them byte by byte and an array of strings would cost more than the walk.
+ * because a tokenizer walks them byte by byte and an array of strings would cost more than the
+ * walk.
  */
 import type { Batch } from "../../runtime/dataset/types.ts";
 import { BATCH_BYTES_MAX } from "../../runtime/limits.ts";

@@ -1,7 +1,7 @@
 /**
- * Gzip'd FASTQ (one member or many, BGZF included) as one stream. It can't be cut without reading it,
- * so a shard is a number of records, and a cursor stays open between the shards of one reader: while
- * shard numbers rise, the file is inflated once.
+ * Gzip'd FASTQ (one member or many, BGZF included) as one stream. It can't be cut without reading
+ * it, so a shard is a number of records, and a cursor stays open between the shards of one reader:
+ * while shard numbers rise, the file is inflated once.
  *
  * Bounded: one chunk of text here, one in the inflater, one of the file in between; nothing is read
  * that wasn't asked for.

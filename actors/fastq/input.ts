@@ -1,6 +1,6 @@
 /**
- * Files as inputs: their identity, opening them as the very bytes that were planned, and turning what
- * goes wrong into errors that say where.
+ * Files as inputs: their identity, opening them as the very bytes that were planned, and turning
+ * what goes wrong into errors that say where.
  */
 import { constants } from "node:fs";
 import { access, type FileHandle, open, stat } from "node:fs/promises";

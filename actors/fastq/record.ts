@@ -1,7 +1,8 @@
 /**
  * The grammar of one FASTQ record, strict: four lines `@name`, sequence, `+` or `+name`, quality.
- * LF or CRLF; the file's last line end is optional; an empty sequence is legal. Sequence and quality
- * agree in length; qualities are `!`..`~`; bases are IUPAC letters in either case, U, gaps and stops.
+ * LF or CRLF; the file's last line end is optional; an empty sequence is legal. Sequence and
+ * quality agree in length; qualities are `!`..`~`; bases are IUPAC letters in either case, U, gaps
+ * and stops.
  *
  * The hot loop: two newline searches a record (name, sequence); the other two line ends follow from
  * the sequence's length, so that a quality line is looked at once, while it is validated.
@@ -49,7 +50,7 @@ interface Lines {
  * Where the record at `begin` ends, and the record itself in `builder`.
  *
  * @param text - nothing after its end is looked at. 0 <= begin < text.length.
- * @param atEnd - no text follows this one.
+ * @param atEnd - the file ends with this text.
  * @returns the next record's offset, or INCOMPLETE, with `builder` unchanged.
  * @throws {RecordFault} at the record's first byte, or at the byte that is wrong.
  */
@@ -72,9 +73,9 @@ export function parseRecord(
 }
 
 /**
- * Where a record that keeps the grammar and begins at `begin` ends. In a valid file no other place
- * passes for a record: a line that begins with `@` is a name or a quality, a quality is followed by
- * a name (or nothing), and a name, beginning with `@`, is no sequence.
+ * Where a record that keeps the grammar, its bases aside, and begins at `begin` ends. In a valid
+ * file no other place passes for a record: a line that begins with `@` is a name or a quality; the
+ * second line after a quality is a sequence, and no sequence begins with `+`.
  *
  * @returns the next record's offset, INCOMPLETE when the text ends too early to tell, else
  * NO_RECORD.
@@ -87,9 +88,6 @@ export function recordEnd(text: Buffer, begin: number, atEnd: boolean): number {
   try {
     const lines = findLines(text, begin, nameEnd, atEnd);
     if (lines === undefined) return cut;
-    for (let i = lines.sequenceBegin; i < lines.sequenceEnd; i++) {
-      if (NOT_A_BASE[text[i] as number] !== 0) return NO_RECORD;
-    }
     checkQuality(text, begin, lines.qualityBegin, lines.sequenceEnd - lines.sequenceBegin);
     return lines.next;
   } catch (thrown) {

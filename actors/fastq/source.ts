@@ -1,6 +1,6 @@
 /**
- * FASTQ files as a dataset's source, plain or gzip (told by their first bytes, never by their name).
- * Plain files are cut into byte ranges, gzip files into numbers of records.
+ * FASTQ files as a dataset's source, plain or gzip (told by their first bytes, never by their
+ * name). Plain files are cut into byte ranges, gzip files into numbers of records.
  */
 import * as v from "valibot";
 import type {
@@ -27,7 +27,9 @@ const byteRange = v.strictObject({ begin: count, end: count });
 const recordRange = v.strictObject({ firstRecord: count, records: v.pipe(count, v.minValue(1)) });
 const rangeSchema = v.union([byteRange, recordRange]);
 
-/** The source `fastq`; options `{ inputs }`: absolute paths, at least one. Batches are `ReadBatch`. */
+/**
+ * The source `fastq`; options `{ inputs }`: absolute paths, at least one. Batches are `ReadBatch`.
+ */
 export const fastqSource: Source = {
   name: "fastq",
   identify: async (options) => Promise.all(inputsOf(options).map(identifyInput)),

@@ -2,7 +2,8 @@
  * A moving window over a byte stream that parses records where they lie. It owns one buffer, which
  * grows only for a record longer than a chunk (bound: RECORD_BYTES_MAX and a chunk).
  *
- * Invariant: `0 <= begin <= end <= buffer.length`; buffer[begin, end) is what was read and not parsed.
+ * Invariant: `0 <= begin <= end <= buffer.length`; buffer[begin, end) is what was read and not
+ * parsed.
  */
 import { READ_CHUNK_BYTES, RECORD_BYTES_MAX } from "../../runtime/limits.ts";
 import type { BatchBuilder } from "./batch.ts";
@@ -16,18 +17,23 @@ export type Fill = (into: Buffer) => Promise<number>;
 
 export class RecordWindow {
   readonly #fill: Fill;
-  readonly #blankTail: boolean;
-  #buffer = Buffer.allocUnsafe(READ_CHUNK_BYTES);
+  readonly #fileEnd: boolean;
+  #buffer: Buffer;
   #begin = 0;
   #end = 0;
   #atEnd = false;
   #bytes = 0;
   #records = 0;
 
-  /** @param blankTail - the stream's end is the file's: empty lines before it are legal. */
-  constructor(fill: Fill, blankTail: boolean) {
+  /**
+   * @param fileEnd - the stream's end is the file's: empty lines before it are legal, and so is a
+   * last line without its end. Elsewhere both would hide what one pass over the file finds.
+   * @param bytesExpected - of the whole stream, if known; a short one needs no long buffer.
+   */
+  constructor(fill: Fill, fileEnd: boolean, bytesExpected: number = READ_CHUNK_BYTES) {
     this.#fill = fill;
-    this.#blankTail = blankTail;
+    this.#fileEnd = fileEnd;
+    this.#buffer = Buffer.allocUnsafe(Math.max(64, Math.min(READ_CHUNK_BYTES, bytesExpected)));
   }
 
   /** Bytes of the stream before the next record. */
@@ -75,7 +81,7 @@ export class RecordWindow {
   async ended(): Promise<boolean> {
     for (;;) {
       const rest = this.#buffer.subarray(this.#begin, this.#end);
-      if (rest.length > 0 && !(this.#blankTail && isBlank(rest, 0))) return false;
+      if (rest.length > 0 && !(this.#fileEnd && isBlank(rest, 0))) return false;
       if (this.#atEnd) return true;
       await this.#more();
     }
@@ -88,8 +94,9 @@ export class RecordWindow {
     let parsed = 0;
     try {
       while (parsed < recordsMax && !builder.full && at < text.length) {
-        if (this.#blankTail && this.#onlyBlank(text, at)) break;
-        const next = parseRecord(text, at, this.#atEnd, builder);
+        if (this.#fileEnd && this.#onlyBlank(text, at)) break;
+        const next = parseRecord(text, at, this.#atEnd && this.#fileEnd, builder);
+        if (next === INCOMPLETE && this.#atEnd) throw cutOff(at);
         if (next === INCOMPLETE) break;
         at = next;
         parsed++;
@@ -153,4 +160,8 @@ export class RecordWindow {
     this.#begin = 0;
     this.#end = rest.length;
   }
+}
+
+function cutOff(offset: number): RecordFault {
+  return new RecordFault("FASTQ_BAD_RECORD", "the record is cut off by the next one", offset);
 }

@@ -4,11 +4,16 @@
  */
 import { SESSION_ROWS_MAX, SESSION_TOKENS_MAX } from "../../runtime/limits.ts";
 
-/** Reads of one run; every one has at most `length` tokens, and more than 7/8 of it or length - 16. */
+/**
+ * Reads of one run; every one has at most `length` tokens, and more than 7/8 of it or length - 16.
+ */
 export interface Run {
   /** l of the session's input [b, l]. */
   readonly length: number;
-  /** Indices into the batch, rising. 1 <= b <= SESSION_ROWS_MAX; b l <= SESSION_TOKENS_MAX or b = 1. */
+  /**
+   * Indices into the batch, rising. 1 <= b <= SESSION_ROWS_MAX; b l <= SESSION_TOKENS_MAX or b =
+   * 1.
+   */
   readonly reads: readonly number[];
 }
 

@@ -1,15 +1,16 @@
 /** The sample as a file of a run's own output folder. */
-import { mkdir, rename, stat } from "node:fs/promises";
+import { rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { toSystemError } from "../../runtime/errors.ts";
-import { hasCode } from "../../runtime/storage/local.ts";
+import { hasCode, makeFolder } from "../../runtime/storage/local.ts";
 import { writeSample } from "./simulate.ts";
 
 /** 20,000 reads of 1,000 bases: ~41 MB of FASTQ. */
 const SAMPLE = { seed: 20_261_122, reads: 20_000, length: 1_000 } as const;
 
 /**
- * Makes the sample unless it stands; a standing one is left, because its time is part of its identity.
+ * Makes the sample unless it stands; a standing one is left, because its time is part of its
+ * identity.
  * @returns `path`. @throws {SystemError} OUTPUT_UNWRITABLE.
  */
 export async function ensureSample(path: string): Promise<string> {
@@ -20,7 +21,7 @@ export async function ensureSample(path: string): Promise<string> {
     if (!hasCode(thrown, "ENOENT")) throw toSystemError(thrown, "OUTPUT_UNWRITABLE");
   }
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const temp = `${path}.${process.pid}.tmp`;
     await writeSample(temp, SAMPLE);
     await rename(temp, path);

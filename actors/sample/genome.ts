@@ -1,7 +1,7 @@
 /**
- * Synthetic genomes that are told apart by composition, as real ones are, and not trivially: order-5
- * Markov chains with a table of their own for each genome, and segments that all of them share.
- * (Independent random bases would be a toy: every method separates them.)
+ * Synthetic genomes that are told apart by composition, as real ones are, and not trivially:
+ * order-5 Markov chains with a table of their own for each genome, and segments that all of them
+ * share. (Independent random bases would be a toy: every method separates them.)
  */
 import { Random } from "./random.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Random numbers by a seed: sfc32 (Doty-Humphrey, 128 bits of state), seeded through splitmix32. The
- * same seed gives the same numbers on every machine: 32-bit integer arithmetic alone.
+ * Random numbers by a seed: sfc32 (Doty-Humphrey, 128 bits of state), seeded through splitmix32.
+ * The same seed gives the same numbers on every machine: 32-bit integer arithmetic alone.
  */
 export class Random {
   #a: number;
@@ -35,7 +35,10 @@ export class Random {
     return sum >>> 0;
   }
 
-  /** An integer 0..limit - 1; 1 <= limit <= 2^21, so that the product is exact and the bias < 2^-11. */
+  /**
+   * An integer 0..limit - 1; 1 <= limit <= 2^21, so that the product is exact and the bias <
+   * 2^-11.
+   */
   below(limit: number): number {
     return Math.floor((this.next() * limit) / 2 ** 32);
   }

@@ -2,7 +2,8 @@
  * A sample for whoever has none at hand: reads of synthetic genomes, with substitution errors that
  * keep to the qualities, from both strands, and the truth in each name. One seed, one file.
  *
- * Estimate for 20,000 reads of 1,000 bases: 2 x 10^7 draws and 4 x 10^7 bytes, ~0.4 s; measured 0.4 s.
+ * Estimate for 20,000 reads of 1,000 bases: 2 x 10^7 draws and 4 x 10^7 bytes, ~0.4 s; measured 0.4
+ * s.
  */
 import { open } from "node:fs/promises";
 import { SystemError } from "../../runtime/errors.ts";

@@ -1,8 +1,9 @@
 /**
  * One set-up at a time. The lock is a folder of numbered files; each is made by link(2) from a
- * finished file, so it appears whole. The highest number counts: it is held while its owner (process
- * id, start time, boot) lives and hasn't released it. A number is never used twice while a higher one
- * exists, so two waiters that see the same dead owner can't both follow it: one of the links fails.
+ * finished file, so it appears whole. The highest number counts: it is held while its owner
+ * (process id, start time, boot) lives and hasn't released it. A number is never used twice while a
+ * higher one exists, so two waiters that see the same dead owner can't both follow it: one of the
+ * links fails.
  */
 import {
   linkSync,
@@ -29,7 +30,8 @@ const WAIT_MAX_MS = 60 * 60_000;
  * @param {(pid: number) => void} options.onWait called once when another live process holds it
  * @param {AbortSignal} options.signal
  * @param {number} [options.pollMs]
- * @returns {Promise<{ dirty: boolean, release: () => void }>} dirty: the last owner died holding it.
+ * @returns {Promise<{ dirty: boolean, release: () => void }>} dirty: the last owner died holding
+ *   it.
  */
 export async function acquireLock(folder, { onWait, signal, pollMs = 100 }) {
   mkdirSync(folder, { recursive: true });

@@ -1,7 +1,7 @@
 /**
  * `npm run pack`: the package as it ships, `dist/ligase-<version>.tgz`. Node strips no types under
- * node_modules, so the package holds emitted JavaScript and declarations in the checkout's own layout,
- * and a package.json that points at them. `-- --out FOLDER` puts all of it elsewhere.
+ * node_modules, so the package holds emitted JavaScript and declarations in the checkout's own
+ * layout, and a package.json that points at them. `-- --out FOLDER` puts all of it elsewhere.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -57,8 +57,8 @@ function copyOthers(folder, staging) {
 }
 
 /**
- * Emitted text whose relative names point at what was emitted. tsc rewrites the imports of JavaScript;
- * it leaves those of declarations, and names in `new URL(...)`.
+ * Emitted text whose relative names point at what was emitted. tsc rewrites the imports of
+ * JavaScript; it leaves those of declarations, and names in `new URL(...)`.
  * @param {string} text
  */
 export function toEmitted(text) {

@@ -1,7 +1,7 @@
 /**
  * Commands of the set-up. Each runs in a process group of its own, writes to a log file and has a
- * time limit; the whole group ends with it. Children carry a mark in their environment, by which the
- * next set-up finds what a killed one left behind.
+ * time limit; the whole group ends with it. Children carry a mark in their environment, by which
+ * the next set-up finds what a killed one left behind.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";

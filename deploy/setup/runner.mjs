@@ -68,7 +68,7 @@ export async function setUp(steps, options) {
     }
     return (await runSteps(steps, options)) ? 0 : 4;
   } catch (error) {
-    if (error instanceof SetupError) {
+    if (error instanceof SetupError || isRefusal(error)) {
       write(`set-up: ${error.message}\n`);
       return 4;
     }
@@ -171,6 +171,15 @@ function toolsFor(step, log, { signal, mark, write }) {
       });
     },
   };
+}
+
+/**
+ * Whether the machine refused something: no permission, no space. Its text says what and where.
+ * @param {unknown} error
+ * @returns {error is Error}
+ */
+function isRefusal(error) {
+  return error instanceof Error && "syscall" in error;
 }
 
 /** @param {number} startedMs */

@@ -1,8 +1,8 @@
 /**
- * The set-up: what `npm start` and `npm test` run first. It needs nothing but Node 20 and npm, brings
- * every part up to date and says so on stderr. `--tests` adds what only the tests need;
- * LIGASE_SETUP=skip leaves everything as it is; LIGASE_CACHE moves downloads and builds.
- * Exit codes: 0 all is there, 4 a part isn't, 130 interrupted.
+ * The set-up: what `npm start` and `npm test` run first. It needs nothing but Node 20 and npm,
+ * brings every part up to date and says so on stderr. `--tests` adds what only the tests need;
+ * LIGASE_SETUP=skip leaves everything as it is; LIGASE_CACHE moves downloads and builds. Exit
+ * codes: 0 all is there, 4 a part isn't, 130 interrupted.
  */
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,6 +1,6 @@
 /**
- * The stages of `npm run check` and `npm test`. A check such as the format counts as one test; a vitest
- * run counts what its JSON report says. A stage that dies early is a failure, never silence.
+ * The stages of `npm run check` and `npm test`. A check such as the format counts as one test; a
+ * vitest run counts what its JSON report says. A stage that dies early is a failure, never silence.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";

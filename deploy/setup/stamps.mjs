@@ -1,13 +1,14 @@
 /**
- * Stamps: a file with the hash of a step's inputs, written after the step succeeded and lying inside
- * what it vouches for, so that it goes away with it.
+ * Stamps: a file with the hash of a step's inputs, written after the step succeeded and lying
+ * inside what it vouches for, so that it goes away with it.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
- * sha256 over parts, each with its length before it, so that no two lists share a hash by their seams.
+ * sha256 over parts, each with its length before it, so that no two lists share a hash by their
+ * seams.
  * @param {readonly string[]} parts
  */
 export function hashParts(parts) {
@@ -17,7 +18,8 @@ export function hashParts(parts) {
 }
 
 /**
- * Names and bytes of files, for a hash. A folder stands for all files under it; what is absent says so.
+ * Names and bytes of files, for a hash. A folder stands for all files under it; what is absent says
+ * so.
  * @param {string} root
  * @param {readonly string[]} paths relative to root
  * @returns {string[]}

@@ -3,6 +3,8 @@
 // when the present one is older, or says what to run.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import module from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const OLDEST = 24;
@@ -10,6 +12,19 @@ const OLDEST = 24;
 function mainUrl() {
   const source = new URL("./main.ts", import.meta.url);
   return existsSync(source) ? source : new URL("./main.js", import.meta.url);
+}
+
+/**
+ * In a checkout the sources are TypeScript: kept compiled, they load in a third of the time. The
+ * environment hands the place on to every process of the cluster.
+ * @param {URL} main
+ */
+function keepCompiled(main) {
+  if (!main.pathname.endsWith(".ts")) return;
+  const cache =
+    process.env["LIGASE_CACHE"] ?? fileURLToPath(new URL("../../.cache", import.meta.url));
+  process.env["NODE_COMPILE_CACHE"] ??= join(cache, "compiled");
+  module.enableCompileCache(process.env["NODE_COMPILE_CACHE"]);
 }
 
 function pinnedNode() {
@@ -34,7 +49,9 @@ function runIn(node) {
 }
 
 if (Number(process.versions.node.split(".")[0]) >= OLDEST) {
-  await import(mainUrl().href);
+  const main = mainUrl();
+  keepCompiled(main);
+  await import(main.href);
 } else {
   const node = pinnedNode();
   if (node === undefined) {

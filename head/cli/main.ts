@@ -1,4 +1,6 @@
-/** The commands of `ligase`. Each ends with an exit code of the error table; only `run` talks JSON. */
+/**
+ * The commands of `ligase`. Each ends with an exit code of the error table; only `run` talks JSON.
+ */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { toSystemError } from "../../runtime/errors.ts";
 import { runtimeVersion } from "../../runtime/version.ts";
@@ -44,6 +46,7 @@ function runDefinition(): Command {
   const slurm = new Option("--slurm <mode>", "which Slurm starts the solver");
   const encoder = new Option("--encoder <name>", "what makes a vector of a read");
   return new Command("run")
+    .exitOverride()
     .description("the main job: FASTQ -> embeddings -> NetCDF; without input, on a sample")
     .argument("[more...]", "further FASTQ files")
     .option("--input <file...>", "FASTQ files, plain or gzip")

@@ -1,7 +1,8 @@
 /** The result of a run: `results/run.json`, the last line of `--json`, and what the table shows. */
-import { mkdir, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { makeFolder } from "../../runtime/storage/local.ts";
 import type { Watched } from "./watch.ts";
 
 const count = v.number();
@@ -96,7 +97,7 @@ function milli(seconds: number): number {
 /** Puts the result beside the NetCDF; the last run's stands. */
 export async function writeResult(output: string, result: RunResult): Promise<void> {
   const folder = join(output, "results");
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const temp = join(folder, `.run.json.${process.pid}.tmp`);
   await writeFile(temp, `${JSON.stringify(result, null, 1)}\n`);
   await rename(temp, join(folder, "run.json"));

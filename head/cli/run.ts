@@ -4,12 +4,12 @@
  */
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
-import type { Cluster } from "../../runtime/client/cluster.ts";
+import type { Cluster, ClusterStatus } from "../../runtime/client/cluster.ts";
 import { joinAsClient } from "../../runtime/client/connect.ts";
 import { type EmbeddedReady, startEmbedded } from "../../runtime/client/embedded.ts";
 import { errorFromData, SystemError, toSystemError } from "../../runtime/errors.ts";
 import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
-import { OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
+import { DRIVER_RESTARTS_MAX, OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
 import { followRun } from "../cluster/follow.ts";
 import { pipelineProgram } from "./package-hash.ts";
 import { outputFolder, typedFolder } from "./paths.ts";
@@ -17,7 +17,7 @@ import { Progress } from "./progress.ts";
 import { composeResult, type RunResult, writeResult } from "./result.ts";
 import { Interrupts } from "./signals.ts";
 import { resultTable } from "./table.ts";
-import { watchJob } from "./watch.ts";
+import { type Watched, watchJob } from "./watch.ts";
 
 export interface RunFlags {
   readonly input?: readonly string[];
@@ -125,13 +125,15 @@ async function lead(
   startedMs: number,
 ): Promise<RunResult> {
   started.send({ request: { key } });
-  const release = interrupts.onSecond(() => process.kill(started.pid, "SIGKILL"));
+  const over = new AbortController();
+  // It ends already; a signal makes it kill instead of wait. Killed itself, it would leave ranks.
+  const release = interrupts.onSecond(() => process.kill(started.pid, "SIGTERM"));
   try {
     const failed = started.exited.then(({ error }) => {
       throw error ?? new SystemError("CLUSTER_START_FAILED", "the cluster ended by itself");
     });
     failed.catch(() => undefined);
-    const work = submit(started, request, progress, interrupts, startedMs);
+    const work = submit(started, request, progress, over.signal, startedMs);
     const result = await Promise.race([work, failed, interrupts.asked]);
     started.send({ result });
     return result;
@@ -140,34 +142,61 @@ async function lead(
     started.send({ result: { error: error.toData() } });
     throw error;
   } finally {
+    over.abort("the run is over");
     await started.stop();
     release();
   }
 }
 
+/** The job from its submission to its result, unless the run is over before. */
 async function submit(
   started: EmbeddedReady,
   request: RunRequest,
   progress: Progress,
-  interrupts: Interrupts,
+  over: AbortSignal,
   startedMs: number,
 ): Promise<RunResult> {
   const program = pipelineProgram();
   const loaded = { actors: new Map(), main: undefined };
   const cluster: Cluster = await joinAsClient(started.connection, program, loaded, async () => {});
+  // Nothing answers a request any more then, and this process would wait for each of them.
+  over.addEventListener("abort", () => void cluster.close(), { once: true });
   try {
+    const before = await cluster.status();
     const startS = (performance.now() - startedMs) / 1000;
-    const jobId = await cluster.submitProgram(program, [JSON.stringify(request)]);
     const show = (line: string): void => {
       progress.say(line);
       started.send({ progress: line });
     };
-    const watched = await watchJob(cluster, jobId, show, interrupts.signal);
+    const watched = await driveToEnd(cluster, request, before, show, over);
     const totalS = (performance.now() - startedMs) / 1000;
     const result = composeResult(watched, { start: startS, total: totalS });
     await writeResult(request.output, result);
     return result;
   } finally {
     await cluster.close();
+  }
+}
+
+/**
+ * Submits the pipeline and watches it; one whose driver is lost is submitted again, because it finds
+ * what stands and makes only the rest.
+ */
+async function driveToEnd(
+  cluster: Cluster,
+  request: RunRequest,
+  before: ClusterStatus,
+  show: (line: string) => void,
+  over: AbortSignal,
+): Promise<Watched> {
+  for (let lost = 0; ; lost += 1) {
+    const jobId = await cluster.submitProgram(cluster.program, [JSON.stringify(request)]);
+    try {
+      return await watchJob(cluster, jobId, before, show, over);
+    } catch (thrown) {
+      const { code } = toSystemError(thrown);
+      if (code !== "ACTOR_DIED" || lost >= DRIVER_RESTARTS_MAX) throw thrown;
+      show("starting: the driver was lost, another one goes on");
+    }
   }
 }

@@ -18,16 +18,21 @@ export interface Watched {
   readonly solving: number;
 }
 
-/** @throws {SystemError} what ended the program; CANCELLED. */
+/**
+ * Watches a program from its submission.
+ *
+ * @param before - the jobs before it was submitted: what stood then took no time of this command.
+ * @throws {SystemError} what ended the program; CANCELLED.
+ */
 export async function watchJob(
   cluster: Cluster,
   jobId: string,
+  before: ClusterStatus,
   say: (line: string) => void,
   signal: AbortSignal,
 ): Promise<Watched> {
   const begunMs = performance.now();
   let sealedMs = begunMs;
-  let polls = 0;
   for (;;) {
     if (signal.aborted) throw new SystemError("CANCELLED", String(signal.reason));
     const status = await cluster.status();
@@ -38,15 +43,23 @@ export async function watchJob(
     const solve = status.solves.findLast((one) => one.jobId === dataset?.id);
     if (dataset?.state.kind !== "sealed") sealedMs = now;
     if (job?.state.kind === "returned") {
-      const standing = polls === 0;
-      const phase1 = standing ? 0 : (sealedMs - begunMs) / 1000;
-      const solving = standing ? 0 : (now - sealedMs) / 1000;
+      const phase1 = stoodSealed(before, dataset) ? 0 : (sealedMs - begunMs) / 1000;
+      const solving = stoodSolved(before, solve) ? 0 : (now - sealedMs) / 1000;
       return { value: job.state.value, dataset, solve, phase1, solving };
     }
-    polls += 1;
     say(describe(status, dataset, solve));
     await new Promise((resolve) => setTimeout(resolve, JOB_POLL_MS));
   }
+}
+
+function stoodSealed(before: ClusterStatus, dataset: DatasetStatus | undefined): boolean {
+  return before.datasets.some(({ id, state }) => id === dataset?.id && state.kind === "sealed");
+}
+
+/** Also true without a solve: then there was nothing to take time. */
+function stoodSolved(before: ClusterStatus, solve: SolveStatus | undefined): boolean {
+  if (solve === undefined) return true;
+  return before.solves.some(({ id, state }) => id === solve.id && state.kind === "succeeded");
 }
 
 function describe(

@@ -1,6 +1,6 @@
 /**
- * `ligase worker --join URL`: one more agent for a running cluster. It lives until the cluster's bus
- * is closed to it or somebody ends it.
+ * `ligase worker --join URL`: one more agent for a running cluster. It lives until the cluster's
+ * bus is closed to it or somebody ends it.
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";

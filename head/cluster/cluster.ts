@@ -47,6 +47,7 @@ export class EmbeddedCluster {
   #nats: KeptNatsServer | undefined;
   #join: Promise<JoinServer> | undefined;
   #children: KeptChild[] = [];
+  readonly #hurried = Promise.withResolvers<void>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -66,8 +67,8 @@ export class EmbeddedCluster {
   }
 
   /**
-   * Ends everything and removes the runtime folder; forced after SHUTDOWN_FORCED_MS. Never
-   * throws.
+   * Ends everything and removes the runtime folder; forced after SHUTDOWN_FORCED_MS, or by
+   * `hurry`. Never throws.
    */
   async stop(): Promise<void> {
     this.#stopping = true;
@@ -77,11 +78,16 @@ export class EmbeddedCluster {
       timer = setTimeout(settle, SHUTDOWN_FORCED_MS);
     });
     const orderly = this.#stopParts().catch((thrown: unknown) => log(`end: ${String(thrown)}`));
-    await Promise.race([orderly, forced]);
+    await Promise.race([orderly, forced, this.#hurried.promise]);
     clearTimeout(timer);
     const { remaining } = await sweep({ mark, folder: runtimeDir }, { graceMs: 0 });
     for (const { pid } of remaining) log(`process ${pid} can't be ended`);
     await removeRuntimeFolder(runtimeDir);
+  }
+
+  /** Makes `stop` wait for nobody: all that still runs is killed. */
+  hurry(): void {
+    this.#hurried.resolve();
   }
 
   /** `http://127.0.0.1:PORT/#TOKEN` for one more worker; the first call opens the port. */

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { SystemError } from "../../runtime/errors.ts";
 import { SLURM_FOLDER_BYTES_MAX } from "../../runtime/limits.ts";
+import { makeFolder } from "../../runtime/storage/local.ts";
 
 /** Below it lies a private Slurm, whose own sockets need the rest of 107 bytes. */
 const SLURM_FOLDER = "slurm";
@@ -55,7 +56,7 @@ export async function removeRuntimeFolder(path: string): Promise<void> {
 /** Path of an empty log for `name`; the last run's becomes `<name>.1.log`, older ones go. */
 export async function freshLog(stateDir: string, name: string): Promise<string> {
   const folder = join(stateDir, "logs");
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const path = join(folder, `${name}.log`);
   await rename(path, join(folder, `${name}.1.log`)).catch(() => undefined);
   return path;

@@ -65,7 +65,8 @@ export class Keyring {
   /**
    * Lets a public key in under an identity; in force when this settles.
    *
-   * @throws {SystemError} NOT_AUTHORIZED for a malformed key or one that is in already; NO_CAPACITY when KEYS_MAX are in; CLUSTER_FAILED when the server doesn't take the file.
+   * @throws {SystemError} NOT_AUTHORIZED for a malformed key or one that is in already;
+   * NO_CAPACITY when KEYS_MAX are in; CLUSTER_FAILED when the server doesn't take the file.
    */
   async add(entry: KeyEntry): Promise<void> {
     await this.#change(() => {

@@ -5,17 +5,17 @@
  * swept.
  *
  * A taker that was slow may create a number that was taken, and removed, while it swept. So nobody
- * removes the highest record, and who has created one looks again: when a higher one stands, it came
- * too late and withdraws its own.
+ * removes the highest record, and who has created one looks again: when a higher one stands, it
+ * came too late and withdraws its own.
  */
-import { mkdir, readdir, readFile, unlink } from "node:fs/promises";
+import { readdir, readFile, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
 import { LOCK_TRIES_MAX } from "../../runtime/limits.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "../../runtime/processes.ts";
-import { createIfAbsent, hasCode } from "../../runtime/storage/local.ts";
+import { createIfAbsent, hasCode, makeFolder } from "../../runtime/storage/local.ts";
 
 const ownerSchema = v.object({
   pid: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
@@ -84,12 +84,12 @@ export async function takeLock(options: LockOptions): Promise<LockOutcome> {
 /** Numbers of the records, highest first. */
 async function generations(folder: string): Promise<number[]> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const names = await readdir(folder);
     const numbers = names.filter((name) => /^[1-9]\d{0,14}$/.test(name)).map(Number);
     return numbers.sort((a, b) => b - a);
   } catch (thrown) {
-    throw new SystemError("OUTPUT_UNWRITABLE", String(thrown), { uri: folder }, thrown);
+    throw toSystemError(thrown, "OUTPUT_UNWRITABLE");
   }
 }
 

@@ -44,6 +44,10 @@ export const openMachineSlurm: SlurmOpener = async (mode, { runtimeDir, mark }) 
   const cpus = Math.max(CORES_MIN, availableParallelism());
   const slurm = await startPrivateSlurm({ folder, cpus, mark });
   const { confPath, clusterName } = slurm;
+  if (!slurm.loopbackOnly) {
+    const why = "no name space may be made here, so it listens on every address, behind MUNGE";
+    process.stderr.write(`the private Slurm ${clusterName}: ${why}\n`);
+  }
   // Its `stop` cancels every job it has.
   const cancel = () => Promise.resolve();
   const access = { confPath, clusterName, launcher: "srun-pmix" };

@@ -9,7 +9,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import { isClusterId } from "../../runtime/bus/subjects.ts";
@@ -26,6 +26,9 @@ import {
 import { FollowServer, keyOf } from "./follow.ts";
 import { type LockOwner, takeLock, thisProcess } from "./lock.ts";
 import { openMachineSlurm, type SlurmOpener, SlurmService } from "./slurm-service.ts";
+
+/** Milliseconds that the process may still take to end by itself. */
+const EXIT_LINGER_MS = 200;
 
 const optionsSchema = v.strictObject({
   stateDir: v.string(),
@@ -56,14 +59,19 @@ export function parseSuperviseArguments(args: readonly string[]): SuperviseOptio
  * Runs an embedded cluster until its command ends it, goes away, or a signal comes.
  *
  * @param openSlurm - finds or starts Slurm at the head's first wish.
- * @returns the exit code, with which the caller must exit: standard input stays open. Never throws:
- * errors leave as a line.
+ * @returns the exit code. Never throws: errors leave as a line. This process ends soon after.
  */
 export async function superviseMain(
   options: SuperviseOptions,
   openSlurm: SlurmOpener = openMachineSlurm,
 ): Promise<number> {
-  return await new Supervisor(options, openSlurm).run();
+  try {
+    return await new Supervisor(options, openSlurm).run();
+  } finally {
+    // Nothing may hold this process now: not the command's pipe, nor a part whose end was forced.
+    process.stdin.destroy();
+    setTimeout(() => process.exit(), EXIT_LINGER_MS).unref();
+  }
 }
 
 class Supervisor {
@@ -73,6 +81,7 @@ class Supervisor {
   readonly #ending = new AbortController();
   readonly #mark = ownMark();
   #failure: SystemError | undefined;
+  #cluster: EmbeddedCluster | undefined;
 
   constructor(options: SuperviseOptions, openSlurm: SlurmOpener) {
     this.#options = { ...options, stateDir: resolve(options.stateDir) };
@@ -111,11 +120,9 @@ class Supervisor {
     const { stateDir, executors, natsPort, slurm: slurmMode } = this.#options;
     const mark = this.#mark;
     const logPath = await freshLog(stateDir, "supervisor");
-    const log = (line: string) => {
-      appendFileSync(logPath, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
-    };
+    const log = (line: string) => append(logPath, line);
     await makeRuntimeFolder(runtimeDir);
-    const cluster = new EmbeddedCluster({
+    const cluster = (this.#cluster = new EmbeddedCluster({
       stateDir,
       runtimeDir,
       mark,
@@ -124,11 +131,11 @@ class Supervisor {
       natsPort,
       slurmMode,
       slurm: new SlurmService({ mode: slurmMode, open: this.#openSlurm, runtimeDir, mark, log }),
-      headMain: this.#options.headMain ?? sibling("../main.ts"),
-      workerMain: this.#options.workerMain ?? sibling("../../worker/main.ts"),
+      headMain: this.#options.headMain ?? sibling("../main"),
+      workerMain: this.#options.workerMain ?? sibling("../../worker/main"),
       log,
       onFailed: (error) => this.#fail(error),
-    });
+    }));
     log(`supervisor ${process.pid} of cluster ${mark} in ${runtimeDir}`);
     try {
       await this.#serve(cluster, runtimeDir);
@@ -152,7 +159,13 @@ class Supervisor {
 
   #listenToCommand(): void {
     const end = () => this.#ending.abort();
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, end);
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+      // While it ends, a signal says that somebody can't wait.
+      process.on(signal, () => {
+        if (this.#ending.signal.aborted) this.#cluster?.hurry();
+        end();
+      });
+    }
     // The command may be gone while we still speak.
     for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
     readLines(process.stdin, {
@@ -169,6 +182,15 @@ class Supervisor {
   #fail(error: SystemError): void {
     this.#failure ??= error;
     this.#ending.abort();
+  }
+}
+
+/** A log that can't be written, its disk full or its folder gone, may not keep us from ending. */
+function append(path: string, line: string): void {
+  try {
+    appendFileSync(path, `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
+  } catch {
+    process.stderr.write(`${line}\n`);
   }
 }
 
@@ -189,8 +211,10 @@ async function sweepAfter(dead: LockOwner): Promise<void> {
   await removeRuntimeFolder(dead.runtimeFolder);
 }
 
+/** A program of ours: TypeScript in a checkout, JavaScript in the package, as this file is. */
 function sibling(path: string): string {
-  return fileURLToPath(new URL(path, import.meta.url));
+  const extension = extname(import.meta.url);
+  return fileURLToPath(new URL(`${path}${extension}`, import.meta.url));
 }
 
 function untilAborted(signal: AbortSignal): Promise<undefined> {

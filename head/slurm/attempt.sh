@@ -23,9 +23,9 @@ export LIGASE_MARK=$mark
 
 shared=
 if [ "${SLURM_JOB_NUM_NODES:-1}" = 1 ]; then
-  # One machine: ranks talk through shared memory (0.3 us; 47 us over TCP) and open no port. Its files
-  # need a folder of their own: two private Slurms give jobs, and so files, the same names. Copies by
-  # the other rank's memory map ("cma") need rights that containers withhold.
+  # One machine: ranks talk through shared memory (0.3 us; 47 us over TCP) and open no port. Its
+  # files need a folder of their own: two private Slurms give jobs, and so files, the same names.
+  # Copies by the other rank's memory map ("cma") need rights that containers withhold.
   shared=$(mktemp -d "${TMPDIR:-/tmp}/ligase-XXXXXXXX")
   export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vader
   export OMPI_MCA_btl_vader_backing_directory=$shared
@@ -48,13 +48,15 @@ status=0
 wait "$launcher" || status=$?
 [ -z "$shared" ] || rm -rf "$shared"
 
-# Without -f, ln replaces nothing. A file of equal bytes (another attempt's) is as good as ours, and a
-# link whose answer got lost is ours; the second ln is there to say what went wrong.
+# Without -f, ln replaces nothing. A file of equal bytes (another attempt's) is as good as ours, and
+# a link whose answer got lost is ours; the second ln is there to say what went wrong.
 publish() {
   sync "$scratch" || return 1
   ln -T -- "$scratch" "$final" 2>/dev/null || [ "$scratch" -ef "$final" ] ||
     cmp -s -- "$scratch" "$final" || ln -T -- "$scratch" "$final" || return 1
-  if [ -e "$scratch.run.json" ]; then mv -fT -- "$scratch.run.json" "$final.run.json" || return 1; fi
+  if [ -e "$scratch.run.json" ]; then
+    mv -fT -- "$scratch.run.json" "$final.run.json" || return 1
+  fi
   sync "$(dirname -- "$final")"
 }
 if [ "$status" = 0 ] && ! publish; then status=91; fi

@@ -34,14 +34,18 @@ export async function connectSlurm(
 ): Promise<Slurm> {
   const env = slurmEnvironment(connection.confPath, options.env);
   const timeoutMs = options.timeoutMs ?? SLURM_COMMAND_MS;
-  const run: Run = (name, args) => runTool(name, args, { env, timeoutMs });
+  const { jobEnvironment } = connection;
+  const submitEnv =
+    jobEnvironment === null ? env : slurmEnvironment(connection.confPath, jobEnvironment);
+  const run: Run = (name, args) =>
+    runTool(name, args, { env: name === "sbatch" ? submitEnv : env, timeoutMs });
   const config = await expectSuccess(run, "scontrol", ["show", "config"]);
   const clusterName = parseClusterName(config.stdout);
-  return slurmOver(run, clusterName, connection.exported);
+  return slurmOver(run, clusterName, jobEnvironment === null);
 }
 
 /** The arguments of `sbatch` for a request. @throws {SystemError} USAGE for a bad value. */
-export function sbatchArguments(request: SubmitRequest, exported: string): readonly string[] {
+export function sbatchArguments(request: SubmitRequest, asLogin: boolean): readonly string[] {
   const whole = (what: string, value: number) => {
     if (Number.isSafeInteger(value) && value >= 1) return String(value);
     throw new SystemError("USAGE", `${what} ${value} isn't a whole number from 1`);
@@ -56,7 +60,7 @@ export function sbatchArguments(request: SubmitRequest, exported: string): reado
     "--hold",
     "--no-requeue",
     "--parsable",
-    `--export=${exported}`,
+    `--export=${asLogin ? "NONE" : "ALL"}`,
     `--job-name=${checkValue("job name", request.name)}`,
     `--comment=${checkValue("comment", request.comment)}`,
     `--ntasks=${whole("ranks", request.ranks)}`,
@@ -73,13 +77,13 @@ export function sbatchArguments(request: SubmitRequest, exported: string): reado
 
 type Run = (name: string, args: readonly string[]) => Promise<ToolResult>;
 
-function slurmOver(run: Run, clusterName: string, exported: string): Slurm {
+function slurmOver(run: Run, clusterName: string, asLogin: boolean): Slurm {
   const poll = (job: SlurmJobRef) => pollJob(run, clusterName, job);
   return {
     clusterName,
     launcher: "srun-pmix",
     async submitHeld(request) {
-      return submitHeld(run, clusterName, request, sbatchArguments(request, exported));
+      return submitHeld(run, clusterName, request, sbatchArguments(request, asLogin));
     },
     find: (name) => findJobs(run, clusterName, name),
     poll,

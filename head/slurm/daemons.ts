@@ -63,10 +63,15 @@ export class Daemons {
    */
   async until(condition: () => Promise<boolean>, who: string, deadline: number): Promise<void> {
     while (!(await condition())) {
-      if (!this.identities.every(isAlive)) throw this.#failure("a daemon ended");
+      if (!this.areAlive()) throw this.#failure("a daemon ended");
       if (performance.now() > deadline) throw this.#failure(`${who} isn't ready in time`);
       await delay(LOOK_MS);
     }
+  }
+
+  /** Whether each daemon that was started still lives. */
+  areAlive(): boolean {
+    return this.identities.every(isAlive);
   }
 
   /** The ends of the daemons' logs, dead daemons' first. */

@@ -1,8 +1,10 @@
 /**
  * How a private Slurm stays on the loopback device. Its daemons and srun listen on all addresses
- * unless told to use "the address that this host's name resolves to" (NoInAddrAny). Where the name
- * isn't a loopback one, the daemons get a name space of their own in which the host is `localhost`;
- * where that is forbidden too (a locked-down container), they listen everywhere, behind MUNGE.
+ * unless told to use "the address that this host's name resolves to" (NoInAddrAny). Where that
+ * isn't 127.0.0.1, the daemons get a name space of their own in which the host is `localhost`.
+ * (Debian's own 127.0.1.1 won't do: slurmstepd calls srun back at 127.0.0.1, and the job hangs.)
+ * Where name spaces are forbidden, as in a locked-down container, they listen everywhere, behind
+ * MUNGE.
  */
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
@@ -10,11 +12,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SLURM_DETECT_MS } from "../../runtime/limits.ts";
 import { runTool } from "./tools.ts";
 
+/** Where a private Slurm's daemons and nodes are reached. */
+export const LOOPBACK = "127.0.0.1";
+
 export interface LoopbackNaming {
   /** What the daemons see as the host's short name. */
   readonly host: string;
-  /** The loopback address of daemons and nodes. */
-  readonly address: string;
   /** Command and arguments put before a daemon's; empty where the host's own name serves. */
   readonly wrapper: readonly string[];
   /** Whether nothing listens beyond the loopback device. */
@@ -24,14 +27,12 @@ export interface LoopbackNaming {
 /** How to name and bind the daemons of a private Slurm on this machine, for a host of that name. */
 export async function loopbackNaming(name = hostname()): Promise<LoopbackNaming> {
   const host = name.split(".")[0] ?? name;
-  const address = await loopbackAddress(name);
-  if (address !== undefined) return { host, address, wrapper: [], loopbackOnly: true };
+  if (await isLoopback(name)) return { host, wrapper: [], loopbackOnly: true };
   const wrapper = renaming();
-  const localhost = await loopbackAddress("localhost");
-  if (localhost !== undefined && (await works(wrapper))) {
-    return { host: "localhost", address: localhost, wrapper, loopbackOnly: true };
+  if ((await isLoopback("localhost")) && (await works(wrapper))) {
+    return { host: "localhost", wrapper, loopbackOnly: true };
   }
-  return { host, address: "127.0.0.1", wrapper: [], loopbackOnly: false };
+  return { host, wrapper: [], loopbackOnly: false };
 }
 
 /** An ordinary user needs a user name space first; its capabilities end at the inner setpriv. */
@@ -48,8 +49,8 @@ async function works([command = "", ...args]: readonly string[]): Promise<boolea
   return result?.exitCode === 0;
 }
 
-async function loopbackAddress(name: string): Promise<string | undefined> {
+async function isLoopback(name: string): Promise<boolean> {
   const late = delay(SLURM_DETECT_MS, undefined, { ref: false });
   const found = await Promise.race([lookup(name, { family: 4 }).catch(() => undefined), late]);
-  return found?.address.startsWith("127.") ? found.address : undefined;
+  return found?.address === LOOPBACK;
 }

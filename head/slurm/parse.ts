@@ -1,8 +1,8 @@
 /**
  * What Slurm's commands print, as our types: the only place that knows their text. A job is read
- * from `scontrol --oneliner show job` rather than from JSON: the text is the same from 20.11 to 25,
- * holds one job instead of the whole queue, and its ExitCode is already `code:signal` (JSON gives the
- * raw wait status in 22.05 and an object later).
+ * from `scontrol --oneliner show job` rather than from JSON: the text has kept its form for years,
+ * holds one job instead of the whole queue, and its ExitCode is already `code:signal` (JSON gives
+ * the raw wait status in 22.05 and an object later).
  */
 import * as v from "valibot";
 import { SystemError } from "../../runtime/errors.ts";
@@ -74,7 +74,7 @@ export function parseJob(line: string, clusterName: string): SlurmJob {
   };
 }
 
-/** The id of `sbatch --parsable`'s answer `<id>` or `<id>;<cluster>`; undefined for anything else. */
+/** The id in `sbatch --parsable`'s answer `<id>` or `<id>;<cluster>`; undefined if it isn't one. */
 export function parseSubmitted(stdout: string): string | undefined {
   return /^(\d{1,10})(?:;[^\n]*)?\n?$/.exec(stdout)?.[1];
 }
@@ -105,5 +105,8 @@ export function isRefusal(stderr: string): boolean {
   return /sbatch: (error: )?(Invalid|Unable to open file|unrecognized option|invalid)/.test(stderr);
 }
 
-const COMMUNICATION =
-  /timed out|unable to contact|zero bytes|transport|connect|communicat|temporarily|protocol|message|receive|try again|i\/o error/i;
+const COMMUNICATION = new RegExp(
+  "timed out|unable to contact|zero bytes|transport|connect|communicat|temporarily|protocol" +
+    "|message|receive|try again|i/o error",
+  "i",
+);

@@ -4,7 +4,7 @@
  * control groups or systemd.
  */
 import { join } from "node:path";
-import type { LoopbackNaming } from "./loopback.ts";
+import { LOOPBACK, type LoopbackNaming } from "./loopback.ts";
 
 export interface ConfSpec {
   /** Absolute; holds no white space, comma or `%`. */
@@ -35,7 +35,7 @@ export function slurmConf(spec: ConfSpec): string {
   const { folder, naming } = spec;
   const lines = [
     `ClusterName=${spec.clusterName}`,
-    `SlurmctldHost=${naming.host}(${naming.address})`,
+    `SlurmctldHost=${naming.host}(${LOOPBACK})`,
     `SlurmctldPort=${spec.controllerPort}`,
     `SlurmUser=${spec.user}`,
     `SlurmdUser=${spec.user}`,
@@ -60,7 +60,7 @@ export function slurmConf(spec: ConfSpec): string {
 
 function nodeLine(spec: ConfSpec, name: string, port: number): string {
   const { naming, cpus, memoryMegabytes } = spec;
-  const place = `NodeHostname=${naming.host} NodeAddr=${naming.address} Port=${port}`;
+  const place = `NodeHostname=${naming.host} NodeAddr=${LOOPBACK} Port=${port}`;
   const shape = `CPUs=${cpus} Sockets=1 CoresPerSocket=${cpus} ThreadsPerCore=1`;
   return `NodeName=${name} ${place} ${shape} RealMemory=${memoryMegabytes} State=UNKNOWN`;
 }

@@ -26,7 +26,7 @@ import {
 } from "../../runtime/processes.ts";
 import { CLUSTER_VARIABLE, connectionOf, type SlurmConnection } from "./connection.ts";
 import { Daemons, freePorts, isListening } from "./daemons.ts";
-import { loopbackNaming, type LoopbackNaming } from "./loopback.ts";
+import { LOOPBACK, type LoopbackNaming, loopbackNaming } from "./loopback.ts";
 import { mungeSocket, nodeName, slurmConf } from "./private-conf.ts";
 import { checkValue } from "./slurm.ts";
 import { runTool, slurmEnvironment } from "./tools.ts";
@@ -100,8 +100,7 @@ class Instance {
   async start(): Promise<void> {
     const { folder, nodes = 1 } = this.#options;
     const deadline = performance.now() + SLURM_START_MS;
-    const { address } = this.#naming;
-    const [controllerPort = 0, ...nodePorts] = await freePorts(nodes + 1, address);
+    const [controllerPort = 0, ...nodePorts] = await freePorts(nodes + 1, LOOPBACK);
     await writeFile(this.#confPath, this.#confText(controllerPort, nodePorts), { mode: 0o600 });
     this.daemons.start("munged", mungedArguments(folder), []);
     await this.daemons.until(() => isListening({ path: mungeSocket(folder) }), "munged", deadline);
@@ -110,7 +109,7 @@ class Instance {
     for (const index of nodePorts.keys()) {
       this.daemons.start("slurmd", ["-D", "-N", nodeName(index), "-f", this.#confPath], wrapper);
     }
-    const answers = () => isListening({ host: address, port: controllerPort });
+    const answers = () => isListening({ host: LOOPBACK, port: controllerPort });
     await this.daemons.until(answers, "slurmctld", deadline);
     await this.daemons.until(() => this.#isIdle(), "slurmd", deadline);
   }
@@ -142,8 +141,9 @@ class Instance {
     return { ended: [...identities, ...swept.ended], remaining: swept.remaining };
   }
 
-  /** Best effort: what doesn't end in time is swept. */
+  /** Best effort: what doesn't end in time, or has no daemon any more, is swept. */
   async #cancelJobs(): Promise<void> {
+    if (!this.daemons.areAlive()) return;
     const deadline = performance.now() + SCANCEL_MS;
     const who = `--user=${process.getuid?.() ?? 0}`;
     if (!(await this.#hasJobs(who, deadline))) return;

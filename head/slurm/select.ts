@@ -23,11 +23,13 @@ const DAEMONS = ["munged", "slurmctld", "slurmd"];
 
 /**
  * The machine's own Slurm, connected, or the advice to start a private one.
+ * @param find - where an executable stands, if it does.
  * @throws {SystemError} SLURM_MISSING with what to install, when the mode can't be served.
  */
 export async function detectSlurm(
   mode: "auto" | "system" | "private",
   options: CommandOptions = {},
+  find: (name: string, path?: string) => string | undefined = findExecutable,
 ): Promise<SlurmChoice> {
   if (mode !== "private") {
     const found = await systemSlurm(options);
@@ -37,9 +39,7 @@ export async function detectSlurm(
     }
   }
   const path = options.env?.["PATH"];
-  const missing = [...CLIENTS, ...DAEMONS].filter(
-    (name) => findExecutable(name, path) === undefined,
-  );
+  const missing = [...CLIENTS, ...DAEMONS].filter((name) => find(name, path) === undefined);
   if (missing.length === 0) return { kind: "private" };
   const what = `${missing.join(", ")} not found: ${SLURM_INSTALL}`;
   throw new SystemError("SLURM_MISSING", what);

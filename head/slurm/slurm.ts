@@ -1,7 +1,7 @@
 /**
  * The port to Slurm, as the head sees it; `commands.ts` carries it out, the simulator replaces it.
- * At most one released job per attempt: a job is made held, its id is recorded, then it is released,
- * and a submission whose outcome isn't known is looked for by name, never repeated blindly.
+ * At most one released job per attempt: a job is made held, its id is recorded, then it is
+ * released, and a submission of unknown outcome is looked for by name, never repeated blindly.
  */
 import { SystemError } from "../../runtime/errors.ts";
 
@@ -70,7 +70,7 @@ export interface Slurm {
   submitHeld(request: SubmitRequest): Promise<SubmitOutcome>;
   /** This user's jobs of that name, ended ones included while Slurm remembers them (300 s). */
   find(name: string): Promise<readonly SlurmJob[]>;
-  /** Lets a held job start. @throws {SystemError} SLURM_FAILED when it isn't there or isn't held. */
+  /** Lets a held job start. @throws {SystemError} SLURM_FAILED when it isn't there or has ended. */
   release(job: SlurmJobRef): Promise<void>;
   /** Ends a job; resolves when Slurm took the order, or has no such job any more. */
   cancel(job: SlurmJobRef): Promise<void>;

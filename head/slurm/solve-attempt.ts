@@ -1,13 +1,14 @@
 /**
  * One attempt of a solve as a slurm job: its name, its request, and what its wrapper
- * (`attempt.sh`) left behind. The attempt's folder is the head's; the output's folder is the user's.
+ * (`attempt.sh`) left behind. The attempt's folder is the head's, the output's folder the user's.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import { type ErrorCode, SystemError, type Where } from "../../runtime/errors.ts";
 import { short12 } from "../../runtime/ids.ts";
+import { makeFolder } from "../../runtime/storage/local.ts";
 import { checkValue, type SlurmJob, type SubmitRequest } from "./slurm.ts";
 
 export interface SolveAttempt {
@@ -89,9 +90,7 @@ export function submitRequest(attempt: SolveAttempt): SubmitRequest {
 /** Makes the folders that the wrapper writes to. @throws {SystemError} OUTPUT_UNWRITABLE. */
 export async function prepareAttempt(attempt: SolveAttempt): Promise<void> {
   for (const folder of [attempt.folder, dirname(attempt.output)]) {
-    await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-      throw new SystemError("OUTPUT_UNWRITABLE", String(cause), { uri: folder }, cause);
-    });
+    await makeFolder(folder);
   }
 }
 
@@ -129,8 +128,8 @@ export async function readSolverError(
 /**
  * How an attempt ended, from Slurm's last word and what the wrapper left.
  *
- * @param job - as Slurm knows it, ended; undefined when Slurm has forgotten it or is gone. Then only
- *   exit.json counts, and a signal in it means that the attempt was taken down with its Slurm.
+ * @param job - as Slurm knows it, ended; undefined when Slurm has forgotten it or is gone. Then
+ *   only exit.json counts, and a signal in it means that the attempt went down with its Slurm.
  */
 export async function attemptOutcome(
   job: SlurmJob | undefined,

@@ -3,7 +3,9 @@ import type { ActorLink } from "./link.ts";
 
 type Method = (...args: never[]) => unknown;
 
-/** The methods of a class as a caller elsewhere sees them. Fields and private members don't cross. */
+/**
+ * The methods of a class as a caller elsewhere sees them. Fields and private members don't cross.
+ */
 export type RemoteActor<Instance> = {
   readonly [Name in keyof Instance as Instance[Name] extends Method
     ? Name

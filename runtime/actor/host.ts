@@ -9,7 +9,8 @@ import type { ActorType } from "./registry.ts";
 
 type Call = Extract<ActorItem, { kind: "call" }>;
 /** Carries a reply back to the caller; may be called after the caller is gone. */
-export type Reply = (item: ActorItem) => void;
+export type Reply = (item: ReplyItem) => void;
+export type ReplyItem = Extract<ActorItem, { kind: "ok" | "error" }>;
 
 interface Hosted {
   readonly instance: object;
@@ -63,7 +64,7 @@ export class ActorHost {
   }
 }
 
-async function invoke(instance: object, call: Call): Promise<ActorItem> {
+async function invoke(instance: object, call: Call): Promise<ReplyItem> {
   try {
     const method: unknown = FORBIDDEN.has(call.method)
       ? undefined
@@ -78,6 +79,6 @@ async function invoke(instance: object, call: Call): Promise<ActorItem> {
   }
 }
 
-function failed(call: Call, error: SystemError): ActorItem {
+function failed(call: Call, error: SystemError): ReplyItem {
   return { kind: "error", id: call.id, error: error.toData() };
 }

@@ -1,6 +1,7 @@
 /**
- * Calls from this process to the actors of one other process, over one carrier: packed many a frame,
- * answered in any order. When the carrier ends, what was sent fails OUTCOME_UNKNOWN: it may have run.
+ * Calls from this process to the actors of one other process, over one carrier: packed many a
+ * frame, answered in any order. When the carrier ends, what was sent fails OUTCOME_UNKNOWN: it may
+ * have run.
  */
 import { errorFromData, SystemError } from "../errors.ts";
 import { FrameBatcher } from "../frame/batcher.ts";
@@ -67,6 +68,10 @@ export class ActorLink {
   take(value: unknown): void {
     for (const item of parseMessage(actorItems, value)) {
       if (item.kind === "call") continue;
+      if (item.kind === "died") {
+        this.close(new SystemError("ACTOR_DIED", `the actor's process ended: ${item.reason}`));
+        return;
+      }
       const pending = this.#pending.get(item.id);
       this.#pending.delete(item.id);
       if (item.kind === "ok") pending?.resolve(item.value);

@@ -6,7 +6,8 @@ import { SystemError } from "../errors.ts";
 import type { Source } from "../dataset/types.ts";
 
 /** A class whose instances can be actors; arguments and results cross processes. */
-// biome-ignore lint: a constructor's parameters are contravariant; only this form accepts any class.
+// biome-ignore lint: a constructor's parameters are contravariant; only this form accepts any
+// class.
 export type ActorClass<Instance extends object = object> = new (...args: never[]) => Instance;
 
 /** What `actor()` returns: the typed name of a class. */

@@ -1,6 +1,7 @@
 /**
- * Frames both ways over one open socket. It knows where a frame ends and nothing of what is in it; a
- * stream that breaks the format, or a receiver that refuses a frame, ends the channel and no more.
+ * Frames both ways over one open socket. It knows where a frame ends and nothing of what is in
+ * it; a stream that breaks the format, or a receiver that refuses a frame, ends the channel and
+ * no more.
  */
 import type { Socket } from "node:net";
 import { SystemError } from "../errors.ts";
@@ -23,13 +24,17 @@ export function newSocketCounters(): SocketCounters {
   return { accepted: 0, refused: 0, invalidFrames: 0, framesReceived: 0, framesSent: 0 };
 }
 
-/** A channel's end: undefined when either side closed it between frames, as a dying process does too. */
+/**
+ * A channel's end: undefined when either side closed it between frames, as a dying process does
+ * too.
+ */
 export type CloseReason = SystemError | undefined;
 
 /**
  * One open connection.
  *
- * Nothing is read before `onFrame` is set, so that no frame is lost; `onClose` is called exactly once.
+ * Nothing is read before `onFrame` is set, so that no frame is lost; `onClose` is called exactly
+ * once.
  */
 export class Channel {
   readonly #socket: Socket;
@@ -50,7 +55,8 @@ export class Channel {
     this.#socket = socket;
     this.#counters = counters;
     this.#deframer = new Deframer((frame) => {
-      // A handler may close the channel amid a chunk; the frames behind aren't its business any more.
+      // A handler may close the channel amid a chunk; the frames behind aren't its business any
+      // more.
       if (this.#closing) return;
       counters.framesReceived++;
       this.#frameHandler(frame);
@@ -92,8 +98,8 @@ export class Channel {
   }
 
   /**
-   * Starts reading. The handler gets each frame undecoded and may keep it. A FRAME_... error that it
-   * throws closes the channel; any other is ours and isn't caught.
+   * Starts reading. The handler gets each frame undecoded and may keep it. A FRAME_... error that
+   * it throws closes the channel; any other is ours and isn't caught.
    */
   onFrame(handler: (frame: Uint8Array) => void): void {
     this.#frameHandler = handler;
@@ -112,8 +118,8 @@ export class Channel {
   }
 
   /**
-   * Ends the channel: at once with a reason, else after what waits has left, within SOCKET_CLOSE_MS.
-   * Nothing is received any more.
+   * Ends the channel: at once with a reason, else after what waits has left, within
+   * SOCKET_CLOSE_MS. Nothing is received any more.
    */
   close(reason?: SystemError): void {
     if (this.#closing) return;

@@ -4,8 +4,9 @@ import { FRAME_LENGTH_BYTES, frameLengthOf } from "../frame/prefix.ts";
 /**
  * Cuts a stream into frames.
  *
- * A frame that lies in one chunk is a view of it; one that spans chunks is copied once, into memory of
- * its own length. Who keeps a view keeps its chunk, at most 64 KiB. At most one frame is held, and none whose length is over the bound.
+ * A frame that lies in one chunk is a view of it; one that spans chunks is copied once, into
+ * memory of its own length. Who keeps a view keeps its chunk, at most 64 KiB. At most one frame
+ * is held, and none whose length is over the bound.
  */
 export class Deframer {
   readonly #onFrame: (frame: Uint8Array) => void;

@@ -1,6 +1,6 @@
 /**
- * Unix sockets between the processes of one machine. The first bytes are a hello with a secret token;
- * who doesn't have it is turned away before a frame of theirs is read.
+ * Unix sockets between the processes of one machine. The first bytes are a hello with a secret
+ * token; who doesn't have it is turned away before a frame of theirs is read.
  *
  * Hello: 8 bytes HELLO, 32 bytes sha256 of the token. Answer: 8 bytes WELCOME or REFUSAL.
  */
@@ -89,8 +89,8 @@ export interface ConnectOptions {
 /**
  * An open channel to the process that listens at `path`.
  *
- * @throws {SystemError} NOT_AUTHORIZED when the token is refused, DEADLINE_EXCEEDED, or SOCKET_FAILED
- * when nobody listens or the other side ends without an answer.
+ * @throws {SystemError} NOT_AUTHORIZED when the token is refused, DEADLINE_EXCEEDED, or
+ * SOCKET_FAILED when nobody listens or the other side ends without an answer.
  */
 export async function connectSocket(path: string, options: ConnectOptions): Promise<Channel> {
   checkPath(path);
@@ -121,7 +121,10 @@ interface Hello {
   readonly early: Buffer;
 }
 
-/** The first `size` bytes of a socket, which is paused afterwards and has no listener of ours left. */
+/**
+ * The first `size` bytes of a socket, which is paused afterwards and has no listener of ours
+ * left.
+ */
 function readHello(socket: Socket, size: number, deadlineMs: number): Promise<Hello> {
   return new Promise((resolve, reject) => {
     let received: Buffer = Buffer.alloc(0);

@@ -1,16 +1,19 @@
 /**
- * A client's view of a cluster: the same in a driver (through its agent) and outside (over the bus).
- * Requests to the head are repeated until answered; they are made so that repeating is harmless.
+ * A client's view of a cluster: the same in a driver (through its agent) and outside (over the
+ * bus). Requests to the head are repeated until answered; they are made so that repeating is
+ * harmless.
  */
 import * as v from "valibot";
 import { ActorHandle, type RemoteActor } from "../actor/handle.ts";
 import { type ActorClass, type ActorType, actorOf, type LoadedProgram } from "../actor/registry.ts";
 import type { Sealed } from "../dataset/dataset.ts";
 import { errorFromData, SystemError } from "../errors.ts";
+import { canonicalJson } from "../ids.ts";
 import { JOB_POLL_MS } from "../limits.ts";
 import {
   actorAddress,
   type Continuation,
+  continuation,
   type DatasetSpec,
   errorData,
   parseMessage,
@@ -61,6 +64,8 @@ const datasetStatus = v.object({
   encoder: v.nullable(v.object({ name: v.string(), sha256: v.string(), provider: v.string() })),
   dimensions: v.nullable(v.number()),
   solves: v.array(v.string()),
+  /** The solve that each continuation is; null before the seal, or when it is none. */
+  continuations: v.array(v.object({ continuation, solve: v.nullable(v.string()) })),
 });
 
 const solveStatus = v.object({
@@ -152,19 +157,22 @@ export class Cluster {
   }
 
   /** Submits a dataset and settles at its seal. See `writeParquet`. */
-  async runDataset(spec: DatasetSpec, continuation: Continuation | null): Promise<Sealed> {
-    const request = { op: "submit-dataset", spec, continuation } as const;
+  async runDataset(spec: DatasetSpec, onSealed: Continuation | null): Promise<Sealed> {
+    const request = { op: "submit-dataset", spec, continuation: onSealed } as const;
     const { jobId } = (await this.#head.request(request)) as { jobId: string };
     await this.#until(async () => {
       const { state } = await this.#datasetOf(jobId);
       if (state.kind === "failed") throw errorFromData(state.error);
       return state.kind === "sealed" ? state : undefined;
     });
-    const id = continuation === null ? undefined : (await this.#datasetOf(jobId)).solves.at(-1);
+    const wanted = canonicalJson(onSealed);
+    const { continuations } = await this.#datasetOf(jobId);
+    const found = continuations.find((one) => canonicalJson(one.continuation) === wanted);
+    const id = found?.solve ?? null;
     return {
       jobId,
       manifest: `${spec.sink.uri}/manifest.json`,
-      continuation: id === undefined ? null : { id, wait: () => this.#solved(id) },
+      continuation: id === null ? null : { id, wait: () => this.#solved(id) },
     };
   }
 
@@ -203,7 +211,9 @@ export class Cluster {
 
 let current: Cluster | undefined;
 
-/** The cluster that datasets of this process run on. @throws {SystemError} USAGE before connect(). */
+/**
+ * The cluster that datasets of this process run on. @throws {SystemError} USAGE before connect().
+ */
 export function currentCluster(): Cluster {
   if (current === undefined) {
     throw new SystemError("USAGE", "no cluster: call connect() or run inside a program's main");

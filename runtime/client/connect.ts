@@ -1,11 +1,12 @@
 /**
- * `connect()`: a cluster for code outside of any. Without an address it starts an embedded one, which
- * ends with this process.
+ * `connect()`: a cluster for code outside of any. Without an address it starts an embedded one,
+ * which ends with this process.
  */
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { type LoadedProgram, programOf } from "../actor/registry.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { Connection } from "../bus/key.ts";
@@ -38,7 +39,8 @@ export function markAsExecutor(): void {
 /**
  * A cluster to spawn actors and run datasets on; close it, or use `await using`.
  *
- * @throws {SystemError} NESTED_DRIVER inside an executor; CLUSTER_START_FAILED, NATS_SERVER_MISSING.
+ * @throws {SystemError} NESTED_DRIVER inside an executor; CLUSTER_START_FAILED,
+ * NATS_SERVER_MISSING.
  */
 export async function connect(options: ConnectOptions): Promise<Cluster> {
   if (inExecutor) {
@@ -64,12 +66,30 @@ export async function connect(options: ConnectOptions): Promise<Cluster> {
   }
 }
 
-/** A program's identity: its URL and the sha256 of its module. */
+/**
+ * A program's identity: its URL, and the sha256 of its module with all that it imports by path.
+ * @throws {SystemError} PROGRAM_INVALID.
+ */
 export async function programAt(url: URL): Promise<Program> {
+  const where = { uri: url.href };
   if (url.protocol !== "file:") {
-    throw new SystemError("PROGRAM_INVALID", "only file: programs run here", { uri: url.href });
+    throw new SystemError("PROGRAM_INVALID", "only file: programs run here", where);
   }
-  return { url: url.href, sha256: sha256Hex(await readFile(fileURLToPath(url))) };
+  try {
+    const bundle = await build({
+      entryPoints: [fileURLToPath(url)],
+      bundle: true,
+      write: false,
+      packages: "external",
+      platform: "node",
+      format: "esm",
+      logLevel: "silent",
+    });
+    return { url: url.href, sha256: sha256Hex(bundle.outputFiles[0]?.contents ?? "") };
+  } catch (thrown) {
+    const what = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new SystemError("PROGRAM_INVALID", what, where, thrown);
+  }
 }
 
 /** A client of a running cluster. `end` runs after the bus is closed. */

@@ -41,7 +41,7 @@ export interface EmbeddedOptions {
   readonly extra?: JsonLine | undefined;
 }
 
-/** How a supervisor ended; `error` when the cluster failed after it was ready. */
+/** How a supervisor ended; `error` unless it was asked to. */
 export interface EmbeddedExit {
   readonly code: number | null;
   readonly error?: SystemError;
@@ -130,6 +130,8 @@ class SupervisorProcess {
   readonly #first: Promise<FirstLine>;
   #lastWords = "";
   #failure: SystemError | undefined;
+  #isReady = false;
+  #wasAsked = false;
 
   constructor(options: EmbeddedOptions) {
     const bin = options.bin ?? fileURLToPath(new URL("../../head/cli/ligase.mjs", import.meta.url));
@@ -173,6 +175,7 @@ class SupervisorProcess {
   }
 
   async stop(): Promise<void> {
+    this.#wasAsked = true;
     this.send({ stop: true });
     this.#input.end();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), END_MS);
@@ -186,14 +189,14 @@ class SupervisorProcess {
       readLines(output, {
         onLine: (line) => {
           const parsed = v.safeParse(firstLine, line);
-          if (!parsed.success) return fail(this.#startError("sent a line of another form"));
+          if (!parsed.success) return fail(this.#ownError("sent a line of another form"));
+          this.#isReady ||= "ready" in parsed.output;
           if (isFirst) settle(parsed.output);
           else if ("error" in parsed.output) this.#failure = errorFromData(parsed.output.error);
           isFirst = false;
         },
         onEnd: () => {
-          const why = (exit: EmbeddedExit) => `ended with ${exit.code ?? "a signal"}`;
-          void this.exited.then((exit) => fail(exit.error ?? this.#startError(why(exit))));
+          void this.exited.then((exit) => fail(exit.error ?? this.#ownError("was stopped")));
         },
       });
     });
@@ -209,18 +212,21 @@ class SupervisorProcess {
   }
 
   #exit(code: number | null, error?: Error): EmbeddedExit {
-    if (error !== undefined) return { code, error: this.#startError(error.message) };
-    return this.#failure === undefined ? { code } : { code, error: this.#failure };
+    if (error !== undefined) return { code, error: this.#ownError(error.message) };
+    if (this.#failure !== undefined) return { code, error: this.#failure };
+    if (this.#wasAsked) return { code };
+    const how = code === null ? "was killed" : `ended with exit code ${code}`;
+    return { code, error: this.#ownError(how) };
   }
 
   #giveUpError(signal: AbortSignal | undefined): SystemError {
     if (signal?.aborted) return new SystemError("CANCELLED", "stopped while the cluster started");
-    return this.#startError(`wasn't ready within ${START_MS} ms`);
+    return this.#ownError(`wasn't ready within ${START_MS} ms`);
   }
 
-  #startError(what: string): SystemError {
+  #ownError(what: string): SystemError {
     const words = this.#lastWords.trim();
     const text = `the supervisor ${what}${words === "" ? "" : `: ${words}`}`;
-    return new SystemError("CLUSTER_START_FAILED", text);
+    return new SystemError(this.#isReady ? "CLUSTER_FAILED" : "CLUSTER_START_FAILED", text);
   }
 }

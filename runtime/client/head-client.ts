@@ -19,6 +19,7 @@ export class HeadClient {
   readonly #send: (frame: Uint8Array) => void;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
+  #closed: SystemError | undefined;
 
   /** @param send - carries a frame to the head's subject; may lose it. */
   constructor(processId: ProcessId, send: (frame: Uint8Array) => void) {
@@ -26,8 +27,12 @@ export class HeadClient {
     this.#send = send;
   }
 
-  /** @throws {SystemError} what the head answers; DEADLINE_EXCEEDED when none does in time. */
+  /**
+   * @throws {SystemError} what the head answers; DEADLINE_EXCEEDED when none does in time; what it
+   * was closed with.
+   */
   async request(request: ApiRequest): Promise<unknown> {
+    if (this.#closed !== undefined) throw this.#closed;
     if (this.#pending.size >= API_PENDING_MAX) {
       throw new SystemError("DEADLINE_EXCEEDED", `${API_PENDING_MAX} requests wait for the head`);
     }
@@ -56,8 +61,9 @@ export class HeadClient {
     else pending?.reject(errorFromData(reply.error));
   }
 
-  /** Fails all that wait. */
+  /** Fails all that wait or come later. */
   close(error: SystemError): void {
+    this.#closed = error;
     for (const { reject } of this.#pending.values()) reject(error);
   }
 

@@ -1,6 +1,6 @@
 /**
- * The links of one process to the processes that host its actors: by Unix socket on one machine, else
- * through agents and the bus. A link keeps its carrier for life.
+ * The links of one process to the processes that host its actors: by Unix socket on one machine,
+ * else through agents and the bus. A link keeps its carrier for life.
  */
 import { ActorLink } from "../actor/link.ts";
 import { type Channel, connectSocket } from "../bus/socket.ts";

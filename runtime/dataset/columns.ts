@@ -1,6 +1,7 @@
 /**
- * One row group's worth of each column: filled from tables of any size, then handed to Arrow without
- * a copy. A column's arrays are given away with `take`, so each group has arrays of its own.
+ * One row group's worth of each column: filled from tables of any size, then handed to Arrow
+ * without a copy. A column's arrays are given away with `take`, so each group has arrays of its
+ * own.
  */
 import {
   type Data,

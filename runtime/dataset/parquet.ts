@@ -1,11 +1,11 @@
 /**
  * Tables to the bytes of one Parquet shard, and a shard's own account of itself back.
  *
- * A shard's bytes are a function of its rows and metadata alone: row groups are cut at ROW_GROUP_ROWS
- * whatever the tables' sizes, and nothing in the file names a time, a host or this library's release.
- * Snappy, by measurement (136 floats, microseconds of CPU and bytes a row, digest included; EPYC):
- * none 1.5 and 591, snappy 2.1 and 231, zstd 4.3 and 122, byte-stream-split with zstd 6.3 and 396.
- * The 0.6 us come back in the second digest, the write and every later read.
+ * A shard's bytes are a function of its rows and metadata alone: row groups are cut at
+ * ROW_GROUP_ROWS whatever the tables' sizes, and nothing in the file names a time, a host or this
+ * library's release. Snappy, by measurement (136 floats, microseconds of CPU and bytes a row,
+ * digest included; EPYC): none 1.5 and 591, snappy 2.1 and 231, zstd 4.3 and 122, byte-stream-split
+ * with zstd 6.3 and 396. The 0.6 us come back in the second digest, the write and every later read.
  */
 import {
   Table as ArrowTable,
@@ -27,7 +27,9 @@ import {
   WriterPropertiesBuilder,
   writeParquet,
 } from "parquet-wasm";
+import * as v from "valibot";
 import { SystemError } from "../errors.ts";
+import { canonicalJson } from "../ids.ts";
 import { ROW_GROUP_ROWS } from "../limits.ts";
 import { type GroupColumn, groupColumn, schemaOf, textData } from "./columns.ts";
 import type { Column, Table } from "./types.ts";
@@ -38,6 +40,14 @@ export const ORDINAL = "ordinal";
 export const SAMPLE = "sample";
 
 const CREATED_BY = "ligase";
+/**
+ * The one key of ours in a shard's key-value metadata: JSON, keys sorted. One key, because the
+ * writer keeps them in a hash map with a random seed, so that the order of several would be random
+ * too.
+ */
+export const METADATA_KEY = "ligase";
+
+const metadataSchema = v.record(v.string(), v.string());
 
 /** A shard's bytes and what its receipt says of them. */
 export interface ShardBytes {
@@ -102,7 +112,7 @@ export class ShardWriter {
 
   /**
    * The shard. The writer is spent.
-   * @param metadata - the file's key-value metadata.
+   * @param metadata - what `readShard` gives back; in the file it is one JSON value.
    * @throws {SystemError} INTERNAL when no table was added: then no column is known.
    */
   finish(metadata: Readonly<Record<string, string>>): ShardBytes {
@@ -162,11 +172,9 @@ export function readShard(bytes: Uint8Array): ShardAccount {
     const buffer = bytes.slice().buffer;
     const footer = parquetMetadata(buffer);
     const pairs = footer.key_value_metadata ?? [];
-    const metadata = pairs
-      .filter(({ key }) => key !== "ARROW:schema")
-      .map(({ key, value }) => [key, value ?? ""] as const);
+    const own = pairs.find(({ key }) => key === METADATA_KEY)?.value ?? "{}";
     return {
-      metadata: Object.fromEntries(metadata),
+      metadata: v.parse(metadataSchema, JSON.parse(own)),
       rows: Number(footer.num_rows),
       rowGroups: footer.row_groups.map((group) => Number(group.num_rows)),
       dimensions: dimensionsOf(footer),
@@ -188,15 +196,13 @@ function writerProperties(
   schema: Schema,
   metadata: Readonly<Record<string, string>>,
 ): WriterProperties {
-  // Sorted, so that the order in which a caller built its metadata doesn't show.
-  const pairs = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
   const builder = new WriterPropertiesBuilder()
     .setCreatedBy(CREATED_BY)
     .setCompression(Compression.SNAPPY)
     .setDictionaryEnabled(false)
     .setStatisticsEnabled(EnabledStatistics.None)
     .setMaxRowGroupSize(ROW_GROUP_ROWS)
-    .setKeyValueMetadata(new Map(pairs));
+    .setKeyValueMetadata(new Map([[METADATA_KEY, canonicalJson(metadata)]]));
   const constant = schema.fields.some((field) => field.name === SAMPLE);
   return (constant ? builder.setColumnDictionaryEnabled(SAMPLE, true) : builder).build();
 }

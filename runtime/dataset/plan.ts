@@ -46,7 +46,7 @@ export async function runPlan(jobFolder: string, spec: DatasetSpec): Promise<Out
   const path = planPath(jobFolder);
   if ((await readIfPresent(path)) === undefined) {
     const { name, options, inputs } = spec.source;
-    const plan = await sourceNamed(name).plan(options as JsonObject, inputs);
+    const plan = await sourceNamed(name).plan(options, inputs);
     await createIfAbsent(path, Buffer.from(`${canonicalJson({ schema: 1, spec, plan })}\n`));
   }
   const standing = await readPlan(jobFolder);
@@ -68,14 +68,15 @@ export async function readPlan(jobFolder: string): Promise<PlanFile> {
   if (bytes === undefined) throw new SystemError("STORAGE_FAILED", "no plan", { uri: path });
   try {
     const { spec, plan } = v.parse(planFile, JSON.parse(bytes.toString("utf8")));
-    return { spec, plan: plan as Plan, sha256: sha256Hex(bytes) };
+    return { spec, plan, sha256: sha256Hex(bytes) };
   } catch (thrown) {
     throw new SystemError("STORAGE_FAILED", "the plan is damaged", { uri: path }, thrown);
   }
 }
 
 /**
- * What one shard reads, and the key that its bytes are a pure function of (with the stage's variant).
+ * What one shard reads, and the key that its bytes are a pure function of (with the stage's
+ * variant).
  * @throws {SystemError} INTERNAL when the plan has no such shard.
  */
 export function shardRequest(file: PlanFile, input: number, shard: number): ShardRequest {

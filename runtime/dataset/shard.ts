@@ -1,6 +1,7 @@
 /**
  * One shard in one executor: read -> stage -> Parquet bytes -> created once under its final name.
- * Its bytes are a pure function of its content key; job, place, time and attempt are not among them.
+ * Its bytes are a pure function of its content key; job, place, time and attempt are not among
+ * them.
  */
 import { join } from "node:path";
 import { crc32c } from "../crc32c.ts";
@@ -36,8 +37,8 @@ export function shardFile(jobId: string, input: number, shard: number): string {
  * Computes and commits one shard, or adopts the one that stands.
  *
  * @param signal - looked at between batches.
- * @throws {SystemError} what source or stage say; DETERMINISM_ALARM when other bytes stand under the
- * name; CANCELLED.
+ * @throws {SystemError} what source or stage say; DETERMINISM_ALARM when other bytes stand under
+ * the name; CANCELLED.
  */
 export async function runShard(
   file: PlanFile,
@@ -90,33 +91,47 @@ async function compute(
   const writer = new ShardWriter({ sample: request.input.sample });
   const filtered: Record<string, number> = {};
   const batches = reader.read(request);
-  for (;;) {
-    if (signal.aborted) {
-      await batches.return({ records: 0, quarantined: 0, skipped: 0 });
-      throw new SystemError("CANCELLED", "the shard was cancelled");
+  try {
+    for (;;) {
+      if (signal.aborted) throw new SystemError("CANCELLED", "the shard was cancelled");
+      const next = await batches.next();
+      if (next.done === true) {
+        const { records, quarantined, skipped, endOfInput } = next.value;
+        const end = endOfInput === undefined ? {} : { endOfInput };
+        const described = stage.describe();
+        const account = { records, filtered, quarantined, skipped, stage: described, ...end };
+        checkSum(account, writer.rows);
+        return { writer, account, read: next.value };
+      }
+      const table = await stage.map(next.value);
+      checkCounts(table, next.value.records);
+      writer.append(table);
+      for (const [reason, count] of Object.entries(table.filtered)) {
+        filtered[reason] = (filtered[reason] ?? 0) + count;
+      }
     }
-    const next = await batches.next();
-    if (next.done === true) {
-      const { records, quarantined, skipped, endOfInput } = next.value;
-      const end = endOfInput === undefined ? {} : { endOfInput };
-      const described = stage.describe();
-      const account = { records, filtered, quarantined, skipped, stage: described, ...end };
-      return { writer, account, read: next.value };
-    }
-    const table = await stage.map(next.value);
-    checkCounts(table, next.value.records);
-    writer.append(table);
-    for (const [reason, count] of Object.entries(table.filtered)) {
-      filtered[reason] = (filtered[reason] ?? 0) + count;
-    }
+  } finally {
+    // A reader that is left in the middle closes its files.
+    await batches.return({ records: 0, quarantined: 0, skipped: 0 });
   }
+}
+
+/** in = passed + filtered + quarantined + skipped, before the shard stands for ever. */
+function checkSum({ records, filtered, quarantined, skipped }: Account, rows: number): void {
+  const out = rows + sumOf(filtered) + quarantined + skipped;
+  if (out === records) return;
+  throw new SystemError("INTERNAL", `the source read ${records} records, ${out} came out`);
+}
+
+function sumOf(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
 }
 
 /** A stage accounts for every record that it was given. */
 function checkCounts(table: Table, records: number): void {
-  const filtered = Object.values(table.filtered).reduce((sum, count) => sum + count, 0);
-  if (table.rows + filtered === records) return;
-  const what = `the stage was given ${records} records and accounts for ${table.rows + filtered}`;
+  const accounted = table.rows + sumOf(table.filtered);
+  if (accounted === records) return;
+  const what = `the stage was given ${records} records and accounts for ${accounted}`;
   throw new SystemError("APPLICATION", what);
 }
 

@@ -46,7 +46,10 @@ export interface InputSpec {
 export type InputPlan =
   /** Shard i is ranges[i]; the source alone knows what a range means. */
   | { readonly kind: "ranges"; readonly ranges: readonly JsonObject[] }
-  /** One-stream inputs (plain gzip): shard i is records [i n, (i + 1) n); the count is found on the way. */
+  /**
+   * One-stream inputs (plain gzip): shard i is records [i n, (i + 1) n); the count is found on the
+   * way.
+   */
   | { readonly kind: "rule"; readonly recordsPerShard: number };
 
 /** Made once by the source in an executor, stored by the head as plan.json, never changed. */
@@ -77,7 +80,9 @@ export interface ReadOutcome {
   readonly records: number;
   readonly quarantined: number;
   readonly skipped: number;
-  /** Set by a rule input when its stream ended in or before this range: records of the whole input. */
+  /**
+   * Set by a rule input when its stream ended in or before this range: records of the whole input.
+   */
   readonly endOfInput?: number;
 }
 
@@ -86,7 +91,9 @@ export interface Batch {
   readonly records: number;
 }
 
-/** Reads shards; one per executor and job, so it may keep a cursor between shards (never a result). */
+/**
+ * Reads shards; one per executor and job, so it may keep a cursor between shards (never a result).
+ */
 export interface ShardReader {
   /** @throws {SystemError} with uri, byteOffset and the 1-based record number in the file. */
   read(request: ShardRequest): AsyncGenerator<Batch, ReadOutcome, void>;

@@ -24,8 +24,8 @@ export interface FrameBatcherOptions {
 }
 
 /**
- * Collects items and sends them when the turn ends, when FRAME_ITEMS_MAX are there, or when the next
- * one doesn't fit.
+ * Collects items and sends them when the turn ends, when FRAME_ITEMS_MAX are there, or when the
+ * next one doesn't fit.
  *
  * Invariant: the frame around the items that wait fits FRAME_BYTES_MAX and FRAME_VALUES_MAX.
  */
@@ -56,8 +56,8 @@ export class FrameBatcher {
   /**
    * Packs an item as it is now: later changes to it, blobs included, don't cross.
    *
-   * @throws {SystemError} NOT_SERIALIZABLE with the path, or FRAME_TOO_LARGE when not even a frame of
-   * its own would hold it. The other items aren't touched.
+   * @throws {SystemError} NOT_SERIALIZABLE with the path, or FRAME_TOO_LARGE when not even a
+   * frame of its own would hold it. The other items aren't touched.
    */
   add(item: unknown): void {
     if (!this.#pack(item)) {
@@ -77,6 +77,7 @@ export class FrameBatcher {
     const items = this.#items;
     if (items === 0) return;
     const packer = this.#packer;
+    packer.assertIdle();
     packer.buffer[VALUE_START] = wire.ARRAY16;
     packer.buffer[VALUE_START + 1] = items >>> 8;
     packer.buffer[VALUE_START + 2] = items;
@@ -112,7 +113,7 @@ export class FrameBatcher {
   }
 
   #reset(): void {
-    this.#items = 0;
     this.#packer.reset(ITEMS_START, HEADER_VALUES + 1);
+    this.#items = 0;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Typed arrays and ArrayBuffers travel as raw bytes behind the header, each at a multiple of 8 from the
- * frame's start, so that the receiver can view instead of parse them.
+ * Typed arrays and ArrayBuffers travel as raw bytes behind the header, each at a multiple of 8
+ * from the frame's start, so that the receiver can view instead of parse them.
  */
 
 type TypedArrayConstructor = {
@@ -35,8 +35,8 @@ export function aligned(offset: number): number {
 }
 
 /**
- * The blobs of a frame in the making, in the order in which its header names them, and the bytes that
- * they will take.
+ * The blobs of a frame in the making, in the order in which its header names them, and the bytes
+ * that they will take.
  */
 export class BlobList {
   /** Views of the caller's memory until somebody copies them. */
@@ -101,7 +101,8 @@ export function bytesOf(value: object): Uint8Array {
 
 /**
  * The value of a received blob: a view of the payload where its address allows, else a copy. An
- * ArrayBuffer is always a copy. Undefined when the kind is unknown or the size isn't whole elements.
+ * ArrayBuffer is always a copy. Undefined when the kind is unknown or the size isn't whole
+ * elements.
  *
  * @param bytes - the frame. Bounds: offset + length <= bytes.length.
  */

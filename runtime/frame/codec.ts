@@ -68,8 +68,9 @@ export function sealFrame(packed: Packer, fields: PrefixFields): Uint8Array {
 }
 
 /**
- * Prefix and value of one whole frame, scanned before it is decoded. Typed arrays in it are views of
- * `bytes` where their address allows; plain objects have Object.prototype, errors are SystemErrors.
+ * Prefix and value of one whole frame, scanned before it is decoded. Typed arrays in it are views
+ * of `bytes` where their address allows; plain objects have Object.prototype, errors are
+ * SystemErrors.
  *
  * @throws {SystemError} FRAME_VERSION, FRAME_TOO_LARGE, FRAME_INVALID; never anything else.
  */

@@ -1,9 +1,10 @@
 /**
  * Values to MessagePack bytes, in one pass that also refuses what doesn't cross and collects blobs.
  *
- * Our own writer instead of msgpackr's: that one turns a Set into an array, -0 into 0 and typed arrays
- * into wrong bytes, has extensions per process and not per instance, and would need a second walk over
- * each value to refuse them and to find the blobs. The format is the same; a test reads it by msgpackr.
+ * Our own writer instead of msgpackr's: that one turns a Set into an array, -0 into 0 and typed
+ * arrays into wrong bytes, has extensions per process and not per instance, and would need a
+ * second walk over each value to refuse them and to find the blobs. The format is the same; a
+ * test reads it by msgpackr.
  */
 import { SystemError } from "../errors.ts";
 import { ERROR_TEXT_MAX, FRAME_DEPTH_MAX, FRAME_VALUES_MAX } from "../limits.ts";
@@ -49,8 +50,12 @@ export class Packer extends Writer {
     this.#names = options.names ?? [];
   }
 
-  /** Forgets everything; the next value starts at `position`, after `values` of the frame's own. */
+  /**
+   * Forgets everything; the next value starts at `position`, after `values` of the frame's own.
+   * @throws {SystemError} NOT_SERIALIZABLE within `write`.
+   */
   reset(position: number, values: number): void {
+    this.assertIdle();
     this.shrink();
     this.rewind({ position, values, blobs: 0 });
   }
@@ -65,11 +70,11 @@ export class Packer extends Writer {
   /**
    * Writes one value; a container among it stands at level `depth` of the header.
    *
-   * @throws {SystemError} NOT_SERIALIZABLE with the path, or FRAME_TOO_LARGE when the limit is reached;
-   * the caller then rewinds.
+   * @throws {SystemError} NOT_SERIALIZABLE with the path, or FRAME_TOO_LARGE when the limit is
+   * reached; the caller then rewinds.
    */
   write(value: unknown, depth: number): void {
-    if (this.#busy) throw new SystemError("NOT_SERIALIZABLE", "a getter sends while it is read");
+    this.assertIdle();
     this.#busy = true;
     this.#level = 0;
     try {
@@ -83,6 +88,14 @@ export class Packer extends Writer {
     } finally {
       this.#busy = false;
     }
+  }
+
+  /**
+   * A getter runs amid a value; what it packed would land inside that value.
+   * @throws {SystemError} NOT_SERIALIZABLE within `write`.
+   */
+  assertIdle(): void {
+    if (this.#busy) throw new SystemError("NOT_SERIALIZABLE", "a getter sends while it is read");
   }
 
   #value(value: unknown, depth: number): void {

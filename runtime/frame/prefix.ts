@@ -1,6 +1,6 @@
 /**
- * The 40 bytes that every frame starts with, little-endian. An agent that forwards a frame reads these
- * alone; so does a stream that looks for a frame's end.
+ * The 40 bytes that every frame starts with, little-endian. An agent that forwards a frame reads
+ * these alone; so does a stream that looks for a frame's end.
  *
  * Invariants: 40 <= headerLength + 40 <= length = bytes of the whole frame <= FRAME_BYTES_MAX.
  */
@@ -51,7 +51,9 @@ const AT_SEQUENCE = 28;
 const AT_ACK = 32;
 const AT_HEADER_LENGTH = 36;
 
-/** Writes the prefix at the start of `bytes`; ids that aren't 16 hex digits are a mistake of ours. */
+/**
+ * Writes the prefix at the start of `bytes`; ids that aren't 16 hex digits are a mistake of ours.
+ */
 export function writePrefix(
   bytes: Uint8Array,
   fields: PrefixFields,
@@ -78,8 +80,8 @@ export function writeAck(frame: Uint8Array, ack: number): void {
 /**
  * The checked prefix of one whole frame.
  *
- * @throws {SystemError} FRAME_VERSION, FRAME_TOO_LARGE, or FRAME_INVALID when a length, the lane or a
- * flag is wrong.
+ * @throws {SystemError} FRAME_VERSION, FRAME_TOO_LARGE, or FRAME_INVALID when a length, the lane
+ * or a flag is wrong.
  */
 export function readPrefix(bytes: Uint8Array): Prefix {
   const length = frameLengthOf(bytes, 0, bytes.length);
@@ -113,8 +115,8 @@ export const FRAME_LENGTH_BYTES = AT_LENGTH + 4;
 /**
  * Length of the frame that starts at `offset`, of which the bytes up to `end` have come.
  *
- * @throws {SystemError} FRAME_VERSION, FRAME_TOO_LARGE, or FRAME_INVALID when it is under 40 bytes or
- * fewer than FRAME_LENGTH_BYTES are there.
+ * @throws {SystemError} FRAME_VERSION, FRAME_TOO_LARGE, or FRAME_INVALID when it is under 40
+ * bytes or fewer than FRAME_LENGTH_BYTES are there.
  */
 export function frameLengthOf(bytes: Uint8Array, offset: number, end: number): number {
   if (end - offset < FRAME_LENGTH_BYTES) throw invalid("shorter than its prefix", end - offset);
@@ -145,8 +147,8 @@ export function sourceOf(frame: Uint8Array): ProcessId {
   return readProcess(frame, AT_SOURCE);
 }
 
-// Ids come back as interned strings: a direct-mapped table of the last ones seen, so that a frame costs
-// two compares and no new string. A collision costs one conversion.
+// Ids come back as interned strings: a direct-mapped table of the last ones seen, so that a frame
+// costs two compares and no new string. A collision costs one conversion.
 const KNOWN = 512;
 const knownHigh = new Uint32Array(KNOWN);
 const knownLow = new Uint32Array(KNOWN);

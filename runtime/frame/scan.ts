@@ -1,7 +1,7 @@
 /**
- * The one linear scan of a received header, before anything is built from it: it bounds the number of
- * values and the depth, holds every length against the end, and lets through only the types of
- * `wire.ts`. What passes can be decoded without a further bounds check.
+ * The one linear scan of a received header, before anything is built from it: it bounds the
+ * number of values and the depth, holds every length against the end, and lets through only the
+ * types of `wire.ts`. What passes can be decoded without a further bounds check.
  *
  * Estimate: one branch a byte of type, ~10 types a call, 256 calls: ~12 us. It doesn't recurse and
  * allocates nothing.
@@ -32,7 +32,7 @@ export function scanHeader(bytes: Uint8Array, start: number, end: number): numbe
     }
     left--;
     if (++values > FRAME_VALUES_MAX) throw refused(`over ${FRAME_VALUES_MAX} values`, at);
-    if (at >= end) throw refused("cut off", at);
+    if (at >= end) throw refused("a value is cut off", at);
     const type = bytes[at++] as number;
     let children = -1;
     if (type < 0x80 || type >= 0xe0) continue;
@@ -125,7 +125,7 @@ function extensionSize(bytes: Uint8Array, at: number, end: number, type: number)
 }
 
 function number(bytes: Uint8Array, at: number, end: number, width: 1 | 2 | 4): number {
-  if (end - at < width) throw refused("cut off", at);
+  if (end - at < width) throw refused("a length is cut off", at);
   let value = 0;
   for (let i = at; i < at + width; i++) value = value * 256 + (bytes[i] as number);
   return value;

@@ -1,6 +1,7 @@
 /**
- * Strings from bytes. Names, ids and keys repeat from item to item: short ones come from a table of the
- * last seen, which spares the native call and the allocation (10-20 ns against 60, measured).
+ * Strings from bytes. Names, ids and keys repeat from item to item: short ones come from a table
+ * of the last seen, which spares the native call and the allocation (10-20 ns against 60,
+ * measured).
  */
 
 /** Strings up to here go through the table. */

@@ -1,6 +1,7 @@
 /**
- * MessagePack bytes to values. It runs on scanned bytes only, so that no read can pass the end and no
- * nesting can exhaust the stack; what the scan can't see (keys, blobs, dates) is checked here.
+ * MessagePack bytes to values. It runs on scanned bytes only, so that no read can pass the end
+ * and no nesting can exhaust the stack; what the scan can't see (keys, blobs, dates) is checked
+ * here.
  */
 import { type ErrorData, errorFromData, SystemError } from "../errors.ts";
 import { blobFrom } from "./blobs.ts";

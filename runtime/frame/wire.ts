@@ -1,4 +1,7 @@
-/** The type bytes of MessagePack that cross, and our extension types. `bin` doesn't: bytes are blobs. */
+/**
+ * The type bytes of MessagePack that cross, and our extension types. `bin` doesn't: bytes are
+ * blobs.
+ */
 
 export const NIL = 0xc0;
 export const FALSE = 0xc2;
@@ -28,7 +31,10 @@ export const MAP32 = 0xdf;
 
 /** FIXEXT1, data 0. */
 export const EXT_UNDEFINED = 0;
-/** FIXEXT4: kind (a row of `BLOB_KINDS`), 0, index u16 little-endian; the n-th of a frame has index n. */
+/**
+ * FIXEXT4: kind (a row of `BLOB_KINDS`), 0, index u16 little-endian; the n-th of a frame has
+ * index n.
+ */
 export const EXT_BLOB = 1;
 /** EXT8 of OBJECT_REF_BYTES: id 16 bytes, size u64, owner u64, both little-endian. */
 export const EXT_OBJECT_REF = 2;

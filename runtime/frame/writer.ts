@@ -14,8 +14,8 @@ const BUFFER_KEPT_BYTES = 128 * 1024;
 const SLACK_BYTES = 64;
 
 /**
- * The buffer and its scalars. What it can't write it refuses by `refused` and `tooLarge`, which know
- * the place.
+ * The buffer and its scalars. What it can't write it refuses by `refused` and `tooLarge`, which
+ * know the place.
  *
  * Invariant: position <= buffer.length <= limit + SLACK_BYTES.
  */

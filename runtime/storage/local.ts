@@ -1,7 +1,7 @@
 /**
  * Storage on a local or shared folder. Its one rule: a name is created once, with all its bytes, or
- * not at all, and never changed. A temp file is written and synced, then linked to its name, then the
- * folder is synced; link(2) is the race that exactly one writer wins.
+ * not at all, and never changed. A temp file is written and synced, then linked to its name, then
+ * the folder is synced; link(2) is the race that exactly one writer wins.
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
@@ -22,7 +22,7 @@ export async function createIfAbsent(path: string, bytes: Uint8Array): Promise<C
   const folder = dirname(path);
   const temp = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeSynced(temp, bytes);
     const outcome = await linkOnce(temp, path, bytes);
     await unlink(temp);
@@ -34,7 +34,9 @@ export async function createIfAbsent(path: string, bytes: Uint8Array): Promise<C
   }
 }
 
-/** The bytes under a name, or undefined when there is none. @throws {SystemError} STORAGE_FAILED. */
+/**
+ * The bytes under a name, or undefined when there is none. @throws {SystemError} STORAGE_FAILED.
+ */
 export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
@@ -84,7 +86,19 @@ export function hasCode(thrown: unknown, code: string): boolean {
   return thrown instanceof Error && "code" in thrown && thrown.code === code;
 }
 
-const UNWRITABLE = ["EACCES", "EPERM", "EROFS", "ENOTDIR", "ENOSPC", "EDQUOT", "EEXIST", "ELOOP"];
+/** Folders above a folder; no file system has more. */
+const FOLDER_DEPTH_MAX = 256;
+const UNWRITABLE = [
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOENT",
+  "ENOTDIR",
+  "ENOSPC",
+  "EDQUOT",
+  "EEXIST",
+  "ELOOP",
+];
 
 function storageError(thrown: unknown, path: string): SystemError {
   if (thrown instanceof SystemError) return thrown;
@@ -92,4 +106,34 @@ function storageError(thrown: unknown, path: string): SystemError {
   const code: ErrorCode = unwritable ? "OUTPUT_UNWRITABLE" : "STORAGE_FAILED";
   const what = thrown instanceof Error ? thrown.message : String(thrown);
   return new SystemError(code, what, { uri: path }, thrown);
+}
+
+/**
+ * Makes a folder and those above it, so that their names survive a power cut. Node's own recursive
+ * form doesn't end where a file system says ENOENT for ever, as /proc does.
+ *
+ * @throws {SystemError} OUTPUT_UNWRITABLE, STORAGE_FAILED.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeStep(path, FOLDER_DEPTH_MAX);
+  } catch (thrown) {
+    throw storageError(thrown, path);
+  }
+}
+
+async function makeStep(path: string, depth: number): Promise<void> {
+  try {
+    await mkdir(path);
+    await syncFolder(dirname(path));
+  } catch (thrown) {
+    if (hasCode(thrown, "EEXIST") && (await stat(path)).isDirectory()) return;
+    const above = dirname(path);
+    if (!hasCode(thrown, "ENOENT") || above === path || depth === 0) throw thrown;
+    await makeStep(above, depth - 1);
+    await mkdir(path).catch(async (again: unknown) => {
+      if (!hasCode(again, "EEXIST") || !(await stat(path)).isDirectory()) throw again;
+    });
+    await syncFolder(above);
+  }
 }

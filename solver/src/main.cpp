@@ -4,6 +4,7 @@
 #include <mpi.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -152,20 +153,19 @@ int run(int argc, char** argv) {
   } catch (...) {
     return fail(currentError());
   }
+  // ROMIO in place of OpenMPI's own file layer, which says success when a write fails (a full disk)
+  // and leaves the other ranks waiting. Who sets the variable decides.
+  setenv("OMPI_MCA_io", "^ompio", 0);
   MPI_Init(&argc, &argv);
   int code = 0;
   try {
     solve(MPI_COMM_WORLD, arguments);
   } catch (...) {
-    SolverError error = currentError();
+    const SolverError error = currentError();
+    if (!error.agreed) abortAll(error);
     int rank = 0;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     code = (int)error.exit;
-    if (!error.agreed) {
-      error.where["rank"] = rank;
-      fail(error);
-      MPI_Abort(MPI_COMM_WORLD, code);
-    }
     if (rank == 0) fail(error);
   }
   MPI_Finalize();

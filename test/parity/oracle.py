@@ -2,7 +2,7 @@
 
   oracle.py sets FOLDER            writes small sets of shards, prints what each file holds
   oracle.py damaged FOLDER         writes single files, each wrong in one way
-  oracle.py check RESULT METRIC FILE...   recomputes RESULT from FILEs, prints the largest differences
+  oracle.py check RESULT METRIC FILE...   recomputes RESULT from FILEs, prints the differences
 
 The distances are summed in the solver's order, so ids must be equal and not only close.
 """
@@ -53,7 +53,7 @@ def clusters(random, count, width, spread=1.0):
 
 
 def small_rows():
-    """740 rows with duplicates, both zeros, a lone outlier and a pair of outliers far away."""
+    """740 rows with duplicates, both zeros, outliers near and far, a pair far from all others."""
     random = np.random.default_rng(7)
     rows = clusters(random, 740, 24).astype(np.float32)
     rows[:, 23] = 0.0
@@ -64,7 +64,11 @@ def small_rows():
     rows[200] = 1e6
     rows[201:203] = -2e6
     rows[202, 0] += 1
-    rows[410:430] = rows[400] + random.normal(size=(20, 24)).astype(np.float32) * 1e-5
+    # Joined by a weight of ~1e-99, and by none: its largest weight, ~1e-313, has lost its digits.
+    rows[600] = 300
+    rows[601] = -950
+    # Nearer to each other than the floor of sigma.
+    rows[410:430] = rows[400] + random.normal(size=(20, 24)).astype(np.float32) * 3e-7
     return rows
 
 
@@ -127,9 +131,10 @@ def damaged(folder):
     single("null_row", {"embedding": pa.array([*lists[:5], None, *lists[6:]], type=kind)})
     single("null_value", {"embedding": pa.array([*lists[:5], [1.0, None, 2.0, 3.0]], type=kind)})
     single("empty_row", {"embedding": pa.array([*lists[:5], [], *lists[6:]], type=kind)})
-    required = pa.schema([pa.field("embedding", pa.list_(pa.field("e", pa.float32(), False)), False)])
-    pq.write_table(pa.table([pa.array(lists, type=required.field(0).type)], schema=required),
-                   place / "required.parquet")
+    strict = pa.list_(pa.field("element", pa.float32(), nullable=False))
+    schema = pa.schema([pa.field("embedding", strict, nullable=False)])
+    required = pa.table([pa.array(lists, type=strict)], schema=schema)
+    pq.write_table(required, place / "required.parquet")
 
 
 def read_rows(files):

@@ -1,4 +1,4 @@
-/** What the solver does with bad input, bad places and lost ranks: one clear line, one exit code. */
+/** The solver with bad input, bad places and lost ranks: one clear line, one exit code. */
 import {
   appendFileSync,
   cpSync,
@@ -18,6 +18,7 @@ import {
   failures,
   makeSets,
   oracle,
+  type Running,
   ranksOf,
   runAlone,
   runSolver,
@@ -48,14 +49,16 @@ beforeEach(() => {
   mkdirSync(join(folder, `out-${copies}`));
 });
 
-/** Runs a solve that must fail, on two ranks; nothing may be left in the output's folder. */
+/** Runs a solve that must fail, alone or on ranks; nothing may be left in the output's folder. */
 async function refused(
   args: readonly string[],
   code: string,
   exit: number,
   what: RegExp,
+  ranks = 1,
 ): Promise<Readonly<Record<string, unknown>>> {
-  const ended = await runSolver(2, [...args, "--output", output]);
+  const all = [...args, "--output", output];
+  const ended = ranks === 1 ? await runAlone(all) : await runSolver(ranks, all);
   const said = failures(ended.stderr);
   expect(said, ended.stderr).toHaveLength(1);
   expect(said[0]).toMatchObject({ code, what: expect.stringMatching(what) });
@@ -74,41 +77,41 @@ const lastShard = () => join(set, "part-00002-000004-0123456789ab.parquet");
 
 describe("a set is refused", () => {
   test("when it isn't there", async () => {
-    await refused(["--embeddings", join(folder, "nowhere")], "NO_INPUT", 66, /no such file/);
+    await refused(["--embeddings", join(folder, "nowhere")], "NO_INPUT", 66, /no such file/, 2);
   });
 
   test("when its folder has no _SUCCESS", async () => {
     rmSync(join(set, "_SUCCESS"));
-    const where = await refused(["--embeddings", set], "NO_INPUT", 66, /_SUCCESS/);
+    const where = await refused(["--embeddings", set], "NO_INPUT", 66, /_SUCCESS/, 2);
     expect(where).toMatchObject({ uri: set });
   });
 
   test("when its folder has no manifest", async () => {
     rmSync(join(set, "manifest.json"));
-    await refused(["--embeddings", set], "NO_INPUT", 66, /manifest\.json/);
+    await refused(["--embeddings", set], "NO_INPUT", 66, /manifest\.json/, 2);
   });
 
   test("when the manifest is damaged", async () => {
     appendFileSync(join(set, "manifest.json"), "}");
-    await refused(["--embeddings", set], "BAD_DATA", 65, /manifest/);
+    await refused(["--embeddings", set], "BAD_DATA", 65, /manifest/, 2);
   });
 
   test("when a shard is missing", async () => {
     rmSync(lastShard());
-    const where = await refused(["--embeddings", set], "NO_INPUT", 66, /No such file/);
+    const where = await refused(["--embeddings", set], "NO_INPUT", 66, /No such file/, 2);
     expect(where).toMatchObject({ uri: lastShard() });
   });
 
   test("when a shard has another size", async () => {
     appendFileSync(lastShard(), "x");
-    await refused(["--embeddings", set], "BAD_DATA", 65, /size is \d+, not \d+/);
+    await refused(["--embeddings", set], "BAD_DATA", 65, /size is \d+, not \d+/, 2);
   });
 
   test("when one bit of a value differs", async () => {
     const bytes = readFileSync(lastShard());
     bytes.writeUInt8(bytes.readUInt8(5000) ^ 1, 5000);
     writeFileSync(lastShard(), bytes);
-    await refused(["--embeddings", set], "BAD_DATA", 65, /crc32c/);
+    await refused(["--embeddings", set], "BAD_DATA", 65, /crc32c/, 2);
   });
 
   test("when its row groups aren't the manifest's", async () => {
@@ -118,12 +121,12 @@ describe("a set is refused", () => {
         one.rows === 300 ? { ...one, rowGroups: [100, 200] } : one,
       ),
     }));
-    await refused(["--embeddings", set], "BAD_DATA", 65, /row groups differ/);
+    await refused(["--embeddings", set], "BAD_DATA", 65, /row groups differ/, 2);
   });
 
   test("when its width isn't the manifest's", async () => {
     editManifest((manifest) => ({ ...manifest, dimensions: 23 }));
-    await refused(["--embeddings", set], "BAD_DATA", 65, /more than 23 values/);
+    await refused(["--embeddings", set], "BAD_DATA", 65, /more than 23 values/, 2);
   });
 });
 
@@ -157,6 +160,11 @@ describe("a file is refused", () => {
     await refused(["--embeddings", damaged(name)], "TOO_FEW_NODES", 75, /needs 2 different/);
   });
 
+  test("not when its column can't hold nulls at all", async () => {
+    const ended = await runAlone(["--embeddings", damaged("required"), "--output", output]);
+    expect(ended, ended.stderr).toMatchObject({ code: 0 });
+  });
+
   test("not when it has just 2", async () => {
     const ended = await runSolver(3, ["--embeddings", damaged("pair"), "--output", output]);
     expect(ended, ended.stderr).toMatchObject({ code: 0 });
@@ -169,7 +177,7 @@ describe("a command line is refused", () => {
     ["without embeddings", () => [], /--embeddings is missing/],
     ["with an unknown option", () => [...good(), "--unknown", "1"], /unknown option --unknown/],
     ["with an option twice", () => [...good(), ...good()], /twice/],
-    ["with an option that lacks its value", () => [...good(), "--k"], /isn't a number: --output/],
+    ["with an option that lacks its value", () => [...good(), "--k"], /--k needs a value/],
     ["with a metric that isn't one", () => [...good(), "--metric", "dot"], /metric/],
     ["with k = 0", () => [...good(), "--k", "0"], /within 1/],
     ["with k = 1001", () => [...good(), "--k", "1001"], /within 1/],
@@ -179,11 +187,11 @@ describe("a command line is refused", () => {
     ["with an endless time", () => [...good(), "--times", "inf"], /ascending/],
     ["with an unknown instruction set", () => [...good(), "--isa", "mmx"], /instruction set/],
   ])("%s", async (_, args, what) => {
-    const ended = await runSolver(2, [...args(), "--output", output]);
-    expect(failures(ended.stderr)).toMatchObject([
-      { code: "USAGE", what: expect.stringMatching(what) },
-    ]);
-    expect(ended.code).toBe(64);
+    await refused(args(), "USAGE", 64, what);
+  });
+
+  test("by one line of one rank", async () => {
+    await refused([...good(), "--k", "0"], "USAGE", 64, /within 1/, 3);
   });
 
   test("with a settings file that isn't there, or isn't one", async () => {
@@ -195,6 +203,14 @@ describe("a command line is refused", () => {
     await refused([settings, ...good()], "BAD_DATA", 65, /settings/);
   });
 });
+
+/** A solve that has claimed its output and has seconds of work before it. */
+async function slowSolve(): Promise<Running> {
+  const args = ["--embeddings", join(folder, "large"), "--output", output];
+  const running = start(SOLVER, [...args, "--k", "100", "--times", "5000"]);
+  await expect.poll(() => existsSync(`${output}.partial`), { timeout: 30_000 }).toBe(true);
+  return running;
+}
 
 describe("the output", () => {
   test("is never replaced", async () => {
@@ -215,14 +231,37 @@ describe("the output", () => {
     expect(ended.code).toBe(73);
   });
 
-  test("stands whole or not at all when the solver is killed, and the next solve succeeds", async () => {
-    const args = ["--embeddings", join(folder, "large"), "--output", output];
-    const running = start(SOLVER, [...args, "--isa", "baseline"]);
-    await expect.poll(() => existsSync(`${output}.partial`), { timeout: 30_000 }).toBe(true);
+  test("isn't replaced when it appears while the solver works", async () => {
+    const running = await slowSolve();
+    writeFileSync(output, "mine");
+    const ended = await running.ended;
+    expect(failures(ended.stderr)).toMatchObject([
+      { code: "CANNOT_CREATE", where: { uri: output } },
+    ]);
+    expect(ended.code).toBe(73);
+    expect(readFileSync(output, "utf8")).toBe("mine");
+    expect(existsSync(`${output}.partial`)).toBe(false);
+  });
+
+  test("isn't made from a partial file that another solver took over", async () => {
+    const running = await slowSolve();
+    rmSync(`${output}.partial`);
+    writeFileSync(`${output}.partial`, "theirs");
+    const ended = await running.ended;
+    expect(failures(ended.stderr)).toMatchObject([
+      { code: "CANNOT_CREATE", where: { uri: `${output}.partial` } },
+    ]);
+    expect(ended.code).toBe(73);
+    expect(existsSync(output)).toBe(false);
+    expect(existsSync(`${output}.partial`)).toBe(true);
+  });
+
+  test("isn't there when the solver was killed, and the next solve succeeds", async () => {
+    const running = await slowSolve();
     running.child.kill("SIGKILL");
     expect(await running.ended).toMatchObject({ signal: "SIGKILL" });
     expect(existsSync(output)).toBe(false);
-    const ended = await runSolver(2, args);
+    const ended = await runSolver(2, ["--embeddings", set, "--output", output]);
     expect(ended, ended.stderr).toMatchObject({ code: 0 });
     expect(readdirSync(join(output, "..")).sort()).toEqual(["x.nc", "x.nc.run.json"]);
   });
@@ -247,9 +286,11 @@ describe("a rank that fails alone", () => {
     const limited = `trap '' XFSZ; ulimit -f 64; exec "$@"`;
     const one = [...ranksOf(1), SOLVER, ...args];
     const two = [...ranksOf(1), "bash", "-c", limited, "bash", SOLVER, ...args];
-    const ended = await start("mpirun", [...one, ":", ...two]).ended;
+    // Shared memory would be a file too, and fall under the limit.
+    const env = { OMPI_MCA_btl: "self,tcp", OMPI_MCA_btl_tcp_if_include: "lo" };
+    const ended = await start("mpirun", [...one, ":", ...two], { env }).ended;
     expect(failures(ended.stderr)).toMatchObject([{ code: "IO_ERROR", where: { rank: 1 } }]);
     expect(ended.code).toBe(74);
-    expect(existsSync(output)).toBe(false);
+    expect(readdirSync(join(output, ".."))).toEqual([]);
   });
 });

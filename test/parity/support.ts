@@ -1,6 +1,7 @@
 /**
- * Runs of the real solver and of its Python reference. Both must be there: a missing one is a failed
- * test, never a skipped one. Every run has a deadline, after which its whole process group is killed.
+ * Runs of the real solver and of its Python reference. Both must be there: a missing one is a
+ * failed test, never a skipped one. Every run has a deadline, after which its process group is
+ * killed.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";

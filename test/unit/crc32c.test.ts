@@ -7,8 +7,16 @@ describe("crc32c", () => {
     ["the check string", Buffer.from("123456789"), "e3069283"],
     ["32 zeros (RFC 3720, B.4)", Buffer.alloc(32), "8a9136aa"],
     ["32 ones (RFC 3720, B.4)", Buffer.alloc(32, 0xff), "62a8ab43"],
-    ["32 rising bytes (RFC 3720, B.4)", Buffer.from(Array.from({ length: 32 }, (_, i) => i)), "46dd794e"],
-    ["32 falling bytes (RFC 3720, B.4)", Buffer.from(Array.from({ length: 32 }, (_, i) => 31 - i)), "113fdb5c"],
+    [
+      "32 rising bytes (RFC 3720, B.4)",
+      Buffer.from(Array.from({ length: 32 }, (_, i) => i)),
+      "46dd794e",
+    ],
+    [
+      "32 falling bytes (RFC 3720, B.4)",
+      Buffer.from(Array.from({ length: 32 }, (_, i) => 31 - i)),
+      "113fdb5c",
+    ],
   ])("of %s is the published one", (_, bytes, expected) => {
     expect(crc32c(bytes)).toBe(expected);
   });

@@ -1,6 +1,7 @@
 /**
- * A set-up of one slow step in a process of its own, so that tests can kill it. Arguments: the folder;
- * "hang" when the step's command is to hang. Leaves `<folder>/child` with the command's pid.
+ * A set-up of one slow step in a process of its own, so that tests can kill it. Arguments: the
+ * folder; "hang" when the step's command is to hang. Leaves `<folder>/child` with the command's
+ * pid.
  */
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";

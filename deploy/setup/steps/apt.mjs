@@ -1,6 +1,6 @@
 /**
- * System packages: Slurm, MPI, parallel NetCDF, BLAS, a compiler. Only what is missing is installed.
- * Daemons that the packages bring are left alone: neither started nor stopped here.
+ * System packages: Slurm, MPI, parallel NetCDF, BLAS, a compiler. Only what is missing is
+ * installed. Daemons that the packages bring are left alone: neither started nor stopped here.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
@@ -60,8 +60,8 @@ export function aptStep({
       const names = missing().map(({ name }) => name);
       if (!hasApt()) {
         throw new SetupError(
-          `This system has no apt. Install what these Debian packages hold, then run this again:\n` +
-            `  ${names.join(" ")}`,
+          "This system has no apt. Install what these Debian packages hold, then run this " +
+            `again:\n  ${names.join(" ")}`,
           { showLog: false },
         );
       }

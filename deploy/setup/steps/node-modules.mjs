@@ -1,6 +1,6 @@
 /**
- * The npm packages, exactly as the lock file says and without their install scripts. Node 24 is one of
- * them, so that every npm script runs it, whatever the machine's own Node is.
+ * The npm packages, exactly as the lock file says and without their install scripts. Node 24 is one
+ * of them, so that every npm script runs it, whatever the machine's own Node is.
  */
 import {
   existsSync,

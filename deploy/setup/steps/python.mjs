@@ -1,6 +1,6 @@
 /**
- * A Python environment of the project's own. Its pyarrow wheel brings Arrow's C++ headers and libraries
- * to the solver; with `tests` it also holds what the tests compare with.
+ * A Python environment of the project's own. Its pyarrow wheel brings Arrow's C++ headers and
+ * libraries to the solver; with `tests` it also holds what the tests compare with.
  */
 import {
   existsSync,
@@ -136,8 +136,8 @@ export function pythonOf(cache) {
 }
 
 /**
- * The environment's package folder, which names its Python version; undefined when the environment is
- * absent, half made, or its interpreter went away or on to another version.
+ * The environment's package folder, which names its Python version; undefined when the environment
+ * is absent, half made, or its interpreter went away or on to another version.
  * @param {string} cache
  * @returns {string | undefined}
  */

@@ -1,8 +1,9 @@
 // Owns how failures are named, printed and agreed on between ranks; see errors.h.
 #include "common/errors.h"
 
-#include <algorithm>
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <optional>
 #include <utility>
@@ -73,6 +74,16 @@ SolverError currentError() {
   } catch (const std::exception& error) {
     return SolverError(Exit::internal, error.what());
   }
+}
+
+void abortAll(SolverError error) {
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  error.where["rank"] = rank;
+  std::fprintf(stderr, "%s\n", error.line().c_str());
+  std::fflush(stderr);
+  MPI_Abort(MPI_COMM_WORLD, (int)error.exit);
+  std::_Exit((int)error.exit);
 }
 
 void collectively(MPI_Comm comm, const std::function<void()>& work) {

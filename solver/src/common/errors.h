@@ -48,6 +48,10 @@ class SolverError : public std::runtime_error {
 /// The exception in flight as a SolverError; call it inside a catch block. Not collective.
 SolverError currentError();
 
+/// Prints the error's line with this rank and ends all ranks with its exit code, whatever they wait
+/// for. Not collective; doesn't return.
+[[noreturn]] void abortAll(SolverError error);
+
 /// Runs `work`, a part without communication, on every rank. Collective.
 /// When it fails on some rank, all ranks throw the same error (that of the lowest failing rank), so
 /// nobody waits for a rank that gave up.

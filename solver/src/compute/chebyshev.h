@@ -12,10 +12,9 @@ namespace ligase {
 ///
 /// T_k(P) applied to a vector within [0, 1] is at most min((1 + sqrt 2)^k, amplification): the sum
 /// of T_k's own coefficients' sizes, as P is stochastic, and, as T_k(S) <= 1 for the symmetric
-/// S = D^1/2 P D^-1/2, the root of largest over smallest degree times that of the nodes started from.
-/// So the bound holds however small a degree is.
+/// S = D^1/2 P D^-1/2, the amplification. So the bound holds however small a degree is.
 /// @param t - time, > 0.
-/// @param amplification - >= 1.
+/// @param amplification - root of largest over smallest positive degree; >= 1.
 std::vector<double> chebyshevCoefficients(double t, double amplification, double tolerance);
 
 }  // namespace ligase

@@ -1,6 +1,6 @@
 // Owns the step from rows to nodes: bit-identical embeddings are one node.
-// Invariants: nodes are numbered in the order of their smallest row; equality is of bits, so 0.0 and
-// -0.0 make two nodes; multiplicities add up to the rows.
+// Invariants: nodes are numbered in the order of their smallest row; equality is of bits, so 0.0
+// and -0.0 make two nodes; multiplicities add up to the rows.
 #pragma once
 
 #include <cstdint>

@@ -126,11 +126,10 @@ class Search {
 
   /// Puts a candidate behind all that aren't farther; the farthest falls out.
   void insert(double* squares, int32_t* ids, double square, int32_t id) const {
-    int64_t at = result_.k - 1;
-    for (; at > 0 && squares[at - 1] > square; at--) {
-      squares[at] = squares[at - 1];
-      ids[at] = ids[at - 1];
-    }
+    const int64_t last = result_.k - 1;
+    const int64_t at = std::upper_bound(squares, squares + last, square) - squares;
+    std::copy_backward(squares + at, squares + last, squares + last + 1);
+    std::copy_backward(ids + at, ids + last, ids + last + 1);
     squares[at] = square;
     ids[at] = id;
   }

@@ -93,9 +93,10 @@ void check(const Arguments& arguments) {
     usage("metric isn't l2 or cosine: " + arguments.metric);
   }
   if (arguments.k < 1 || arguments.k > kMax) usage("k isn't within 1..1000");
-  if (arguments.times.empty() || arguments.times.size() > timesMax) usage("1 to 100 times are needed");
+  const std::vector<double>& times = arguments.times;
+  if (times.empty() || times.size() > timesMax) usage("1 to 100 times are needed");
   double before = 0;
-  for (const double time : arguments.times) {
+  for (const double time : times) {
     if (!(time > before && time <= timeMax)) usage("times aren't ascending within 0..100000");
     before = time;
   }
@@ -114,7 +115,7 @@ std::map<std::string, std::string> split(const std::vector<std::string>& argv) {
       value = name.substr(equals + 1);
       name.resize(equals);
     } else if (name != "--help" && name != "--exit-codes") {
-      if (++i == argv.size()) usage(name + " needs a value");
+      if (++i == argv.size() || argv[i].rfind("--", 0) == 0) usage(name + " needs a value");
       value = argv[i];
     }
     if (!found.emplace(name, value).second) {

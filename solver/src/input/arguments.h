@@ -24,7 +24,7 @@ struct Arguments {
   int64_t k = 15;
   /// Ascending, 0 < t <= 100,000, at most 100 of them.
   std::vector<double> times = {1, 10};
-  /// Instruction set of the distance loop; empty: the widest. For tests: the bytes don't depend on it.
+  /// Instruction set of the distance loop; empty: the widest. For tests: it changes no byte.
   std::string isa;
 };
 

@@ -193,7 +193,9 @@ void verifyFile(const std::string& path, const Shard& shard) {
     crc = crc32c(crc, buffer.data(), read);
     bytes += (int64_t)read;
   }
-  if (std::ferror(file.get()) != 0) throw SolverError(Exit::ioError, "read failed", {{"uri", path}});
+  if (std::ferror(file.get()) != 0) {
+    throw SolverError(Exit::ioError, "can't be read", {{"uri", path}});
+  }
   if (bytes != shard.bytes) {
     badData("size is " + std::to_string(bytes) + ", not " + std::to_string(shard.bytes), path);
   }

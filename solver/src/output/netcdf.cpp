@@ -1,9 +1,10 @@
 // Owns the calls of parallel NetCDF-4; see netcdf.h. Each rank writes the rows and nodes it owns,
 // the neighbours it searched; rank 0 writes what is small.
+#include "output/netcdf.h"
+
 #include <netcdf.h>
 #include <netcdf_par.h>
-
-#include "output/netcdf.h"
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -19,6 +20,39 @@ void check(int status, const std::string& what) {
   throw SolverError(Exit::ioError, "NetCDF: " + what + ": " + nc_strerror(status));
 }
 
+/// The file being written, for the handler below.
+std::string currentPath;
+
+/// Ends all ranks when MPI can't read or write a file. HDF5 would hand the error up on one rank
+/// only, while the others wait inside HDF5 for ever: seen with a limit on the file's size.
+void fileFailed(MPI_File*, int* code, ...) {
+  std::array<char, MPI_MAX_ERROR_STRING> text{};
+  int length = 0;
+  MPI_Error_string(*code, text.data(), &length);
+  unlink(currentPath.c_str());
+  abortAll(SolverError(Exit::ioError, std::string("the result can't be written: ") + text.data(),
+                       {{"uri", currentPath}}));
+}
+
+/// Makes the handler that of every file opened from now on.
+void abortOnFileErrors(const std::string& path) {
+  currentPath = path;
+  MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
+  MPI_File_create_errhandler(fileFailed, &handler);
+  MPI_File_set_errhandler(MPI_FILE_NULL, handler);
+  MPI_Errhandler_free(&handler);
+}
+
+/// Hints for ROMIO: each rank writes just its bytes. Its buffers would also fill gaps between them,
+/// with whatever the memory held.
+MPI_Info plainWrites() {
+  MPI_Info hints = MPI_INFO_NULL;
+  MPI_Info_create(&hints);
+  MPI_Info_set(hints, "romio_ds_write", "disable");
+  MPI_Info_set(hints, "romio_cb_write", "disable");
+  return hints;
+}
+
 /// Part of one dimension that a rank writes.
 struct Part {
   int64_t start;
@@ -31,12 +65,14 @@ Part part(const Range& range) { return {range.lo, range.size()}; }
 class File {
  public:
   File(MPI_Comm comm, const std::string& path) {
-    check(nc_create_par(path.c_str(), NC_NETCDF4 | NC_CLOBBER, comm, MPI_INFO_NULL, &id_), path);
+    abortOnFileErrors(path);
+    MPI_Info hints = plainWrites();
+    const int status = nc_create_par(path.c_str(), NC_NETCDF4 | NC_CLOBBER, comm, hints, &id_);
+    MPI_Info_free(&hints);
+    check(status, path);
     check(nc_set_fill(id_, NC_NOFILL, nullptr), "no fill");
   }
-  ~File() {
-    if (id_ >= 0) nc_abort(id_);
-  }
+  // No destructor: closing is collective, and a rank that fails alone must not wait for the others.
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
@@ -81,11 +117,7 @@ class File {
           "write");
   }
 
-  void close() {
-    const int id = id_;
-    id_ = -1;
-    check(nc_close(id), "close");
-  }
+  void close() { check(nc_close(id_), "close"); }
 
  private:
   int id_ = -1;
@@ -119,11 +151,11 @@ Variables define(File& file, const Result& result) {
       .knnIndex = file.variable("knn_index", NC_INT, {node, neighbor},
                                 "nearest nodes in the order of (distance, node)"),
       .knnDistance = file.variable("knn_distance", NC_DOUBLE, {node, neighbor}, distance),
-      .degree = file.variable("degree", NC_DOUBLE, {node}, "sum of the weights of the node's edges"),
+      .degree = file.variable("degree", NC_DOUBLE, {node}, "sum of the node's edge weights"),
       .component = file.variable("component", NC_INT, {node},
                                  "connected component, named by its smallest node"),
       .heat = file.variable("heat", NC_DOUBLE, {time, row, field},
-                            "exp(-t L_rw) u0 at the row's node; u0 is 1 on field_row's node, else 0"),
+                            "exp(-t L_rw) u0 at the row's node; u0 is 1 on field_row's, else 0"),
       .mass = file.variable("heat_mass", NC_DOUBLE, {time, field},
                             "sum over nodes of degree x heat / sum of degrees; constant in time"),
       .fieldInput = file.variable("field_input", NC_INT, {field}, "index of the field's input"),

@@ -60,10 +60,12 @@ Output::Output(MPI_Comm comm, const std::string& path)
   collectively(comm_, [&] {
     if (rank_ == 0) claim();
   });
+  claimed_ = true;
 }
 
 Output::~Output() {
   if (claimed_) unlink(partial_.c_str());
+  if (file_ >= 0) close(file_);
 }
 
 void Output::claim() {
@@ -72,32 +74,32 @@ void Output::claim() {
     fail(Exit::cannotCreate, "the output exists and is never replaced", path_);
   }
   if (unlink(partial_.c_str()) != 0 && errno != ENOENT) failErrno(Exit::cannotCreate, partial_);
-  const int file = open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0) failErrno(Exit::cannotCreate, partial_);
-  claimed_ = true;
-  const int result = fstat(file, &status);
-  close(file);
-  if (result != 0) failErrno(Exit::ioError, partial_);
-  device_ = status.st_dev;
-  inode_ = status.st_ino;
+  file_ = open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file_ < 0) failErrno(Exit::cannotCreate, partial_);
+}
+
+bool Output::isOurs(const std::string& path) const {
+  struct stat named {};
+  struct stat made {};
+  return stat(path.c_str(), &named) == 0 && fstat(file_, &made) == 0 &&
+         named.st_dev == made.st_dev && named.st_ino == made.st_ino;
 }
 
 void Output::link() {
-  struct stat status {};
-  const bool ours = stat(partial_.c_str(), &status) == 0 && status.st_dev == device_ &&
-                    status.st_ino == inode_;
-  if (!ours) {
+  if (!isOurs(partial_)) {
     claimed_ = false;
     fail(Exit::cannotCreate, "another solver took over the partial file", partial_);
   }
   if (::link(partial_.c_str(), path_.c_str()) == 0) return;
   if (errno != EEXIST) failErrno(Exit::cannotCreate, path_);
   // A network file system may lose the reply of a link that succeeded: same inode means ours.
-  if (stat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_) return;
+  if (isOurs(path_)) return;
   fail(Exit::cannotCreate, "the output exists and is never replaced", path_);
 }
 
 void Output::publish(const nlohmann::ordered_json& runFacts) {
+  // From here on rank 0 alone knows whether the partial file is still this solver's.
+  if (rank_ != 0) claimed_ = false;
   collectively(comm_, [&] {
     if (rank_ != 0) return;
     sync(partial_);

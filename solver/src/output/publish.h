@@ -1,11 +1,10 @@
 // Owns the files of a result while and after it is written.
 // Invariants: the final name is either absent or a whole result; an existing one is never replaced
 // (there is no --force: who wants another result removes the old one); `<output>.partial` is gone
-// after success and after every failure that this process lives to see, and a stale one is replaced.
+// after success and every failure that this process lives to see, and a stale one is replaced.
 #pragma once
 
 #include <mpi.h>
-#include <sys/types.h>
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,7 +16,8 @@ class Output {
   /// Claims `<path>.partial`, so that an unwritable place fails before the work. Collective.
   /// @throws SolverError CANNOT_CREATE when `path` exists or its folder can't be written.
   Output(MPI_Comm comm, const std::string& path);
-  /// Removes the partial file unless published. Not collective.
+  /// Removes the partial file unless published; any rank may be the one that lives to do it.
+  /// Not collective.
   ~Output();
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
@@ -32,6 +32,7 @@ class Output {
 
  private:
   void claim();
+  bool isOurs(const std::string& path) const;
   void link();
 
   MPI_Comm comm_;
@@ -39,9 +40,9 @@ class Output {
   std::string partial_;
   int rank_ = 0;
   bool claimed_ = false;
-  /// Which file the claim made: another solver with the same output would replace it.
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
+  /// The file that the claim made, on rank 0: another solver with the same output would replace it,
+  /// and while it is open no other file gets its inode.
+  int file_ = -1;
 };
 
 }  // namespace ligase

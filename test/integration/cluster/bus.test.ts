@@ -362,7 +362,7 @@ describe("nats-server", () => {
     });
   });
 
-  it("is looked for in NATS_SERVER, the set-up's folder, PATH, and must be 2.11 or newer", async () => {
+  it("is looked for in NATS_SERVER, the set-up's folder, PATH; must be 2.11 or newer", async () => {
     const root = await temporaryFolder();
     const fake = async (folder: string, version: string) => {
       const path = join(root, folder, "nats-server");

@@ -11,7 +11,7 @@ export interface Fake {
   readonly crash?: number;
   /** Never says it is ready. */
   readonly silent?: boolean;
-  /** Says this error is fatal, after it was ready. */
+  /** Says at SIGUSR2 that this error is fatal, and ends. */
   readonly fatal?: string;
   /** Takes no order to stop and doesn't mind its supervisor's end. */
   readonly stubborn?: boolean;
@@ -54,6 +54,8 @@ if (fake.slurm) {
 }
 if (!fake.silent) process.send?.({ op: "ready" });
 if (fake.fatal !== undefined) {
-  process.send?.({ op: "fatal", error: { code: fake.fatal, what: "so be it", where: {} } });
-  setTimeout(() => process.exit(1), 50);
+  process.on("SIGUSR2", () => {
+    process.send?.({ op: "fatal", error: { code: fake.fatal, what: "so be it", where: {} } });
+    setTimeout(() => process.exit(1), 50);
+  });
 }

@@ -8,7 +8,7 @@ import {
   FOLLOWER_BACKLOG_BYTES_MAX,
   FOLLOWERS_MAX,
 } from "../../../runtime/limits.ts";
-import { cleanUp, onEnd, temporaryFolder } from "./support.ts";
+import { cleanUp, onEnd, temporaryFolder, until } from "./support.ts";
 
 afterEach(cleanUp);
 
@@ -33,14 +33,21 @@ describe("the follow socket", () => {
     const { server, path } = await startServer();
     server.setRequest("k");
     const lazy = await connected(path);
+    lazy.once("data", () => undefined);
     lazy.write('{"request":{"key":"k"}}\n');
     const seen: unknown[] = [];
     const onProgress = (progress: unknown) => seen.push(progress);
     const following = followRun({ socket: path, key: "k", onProgress });
     const text = "x".repeat(FOLLOWER_BACKLOG_BYTES_MAX / 8);
-    for (let sent = 0; sent < 64 && seen.length < 32; sent += 1) {
+    await until("both follow", () => {
+      server.pass({ progress: "" });
+      return seen.length > 0 && lazy.bytesRead > 0;
+    });
+    lazy.pause();
+    for (let sent = 0; sent < 32; sent += 1) {
+      const before = seen.length;
       server.pass({ progress: text });
-      await new Promise((settle) => setImmediate(settle));
+      await until("the other one has it", () => seen.length > before);
     }
     const closed = once(lazy, "close");
     lazy.resume();

@@ -34,4 +34,4 @@ const openSlurm: SlurmOpener = (mode, place) => {
 const fakeMain = new URL("./fake-main.ts", import.meta.url).pathname;
 const mains = { headMain: fakeMain, workerMain: fakeMain };
 const opener = slurmKind === "real" ? openMachineSlurm : openSlurm;
-process.exit(await superviseMain({ ...mains, ...options }, opener));
+process.exitCode = await superviseMain({ ...mains, ...options }, opener);

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
@@ -15,7 +15,7 @@ import {
   type EmbeddedReady,
   startEmbedded,
 } from "../../../runtime/client/embedded.ts";
-import { HEAD_RESTARTS_MAX } from "../../../runtime/limits.ts";
+import { HEAD_RESTARTS_MAX, SHUTDOWN_MS } from "../../../runtime/limits.ts";
 import { findByMark, findByOpenFiles } from "../../../runtime/processes.ts";
 import type { Fake } from "./fake-main.ts";
 import { busOf, cleanUp, onEnd, temporaryFolder, until } from "./support.ts";
@@ -88,9 +88,7 @@ const commands = (pids: readonly { readonly pid: number }[]) =>
 describe("an embedded cluster", () => {
   it("starts, lets its client in, and leaves nothing when it is stopped", async () => {
     const stateDir = await state();
-    const began = performance.now();
     const cluster = await startReady(stateDir);
-    const startMs = Math.round(performance.now() - began);
     const runtimeDir = dirname(cluster.socket);
     expect((await stat(runtimeDir)).mode & 0o777).toBe(0o700);
     for (const name of ["head.json", "worker.json"]) {
@@ -113,16 +111,21 @@ describe("an embedded cluster", () => {
     await bus.flush();
     // The supervisor, nats-server, head and agent carry the mark.
     expect((await commands(findByMark(cluster.mark))).sort()).toHaveLength(4);
-    const ending = performance.now();
     await cluster.stop();
-    console.info(`start ${startMs} ms, stop ${Math.round(performance.now() - ending)} ms`);
     expect(await cluster.exited).toEqual({ code: 0 });
     expect(findByMark(cluster.mark)).toEqual([]);
     expect(existsSync(runtimeDir)).toBe(false);
     expect(await said(stateDir, "head")).toContainEqual({ heard: { op: "stop" } });
   });
 
-  it("kills what doesn't stop, orphans too, within 10 s", async () => {
+  it("has a session of its own, which no Ctrl-C of the terminal reaches", async () => {
+    const cluster = await startReady(await state());
+    const stat = await readFile(`/proc/${cluster.pid}/stat`, "utf8");
+    const [, , group, session] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    expect([Number(group), Number(session)]).toEqual([cluster.pid, cluster.pid]);
+  });
+
+  it("kills what doesn't stop, orphans too, within SHUTDOWN_MS", async () => {
     const stateDir = await state({
       head: { stubborn: true, orphan: true },
       worker: { stubborn: true },
@@ -130,7 +133,7 @@ describe("an embedded cluster", () => {
     const cluster = await startReady(stateDir);
     const began = performance.now();
     await cluster.stop();
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(performance.now() - began).toBeLessThan(SHUTDOWN_MS);
     expect(findByMark(cluster.mark)).toEqual([]);
     expect((await cluster.exited).code).toBe(0);
   });
@@ -142,6 +145,16 @@ describe("an embedded cluster", () => {
     const began = performance.now();
     await cluster.stop();
     expect(performance.now() - began).toBeLessThan(10_000);
+    expect(findByMark(cluster.mark)).toEqual([]);
+    expect(existsSync(dirname(cluster.socket))).toBe(false);
+  });
+
+  it("ends even when its logs have nowhere to go", async () => {
+    const stateDir = await state();
+    const cluster = await startReady(stateDir);
+    await rm(stateDir, { recursive: true });
+    await cluster.stop();
+    expect(await cluster.exited).toEqual({ code: 0 });
     expect(findByMark(cluster.mark)).toEqual([]);
     expect(existsSync(dirname(cluster.socket))).toBe(false);
   });
@@ -222,6 +235,7 @@ describe("an embedded cluster", () => {
   it("doesn't start a head again that says it may not", async () => {
     const stateDir = await state({ head: { fatal: "LOG_FENCED" } });
     const cluster = await startReady(stateDir);
+    process.kill(await pidOf(stateDir, "head"), "SIGUSR2");
     expect((await cluster.exited).error).toMatchObject({ code: "LOG_FENCED", what: "so be it" });
     expect((await said(stateDir, "head")).filter((line) => "pid" in line)).toHaveLength(1);
   });
@@ -246,6 +260,16 @@ describe("an embedded cluster", () => {
     await startReady(stateDir, { slurm: "none" });
     const answer = await until("the answer", () => heardBy(stateDir, "head"));
     expect(answer).toMatchObject({ id: 7, error: { code: "SLURM_MISSING" } });
+  });
+
+  it("tells its command when its supervisor was killed", async () => {
+    const stateDir = await state();
+    const cluster = await startReady(stateDir);
+    process.kill(cluster.pid, "SIGKILL");
+    expect((await cluster.exited).error).toMatchObject({ code: "CLUSTER_FAILED" });
+    await until("nothing is left", () => findByMark(cluster.mark).length === 0);
+    await startReady(stateDir);
+    expect(existsSync(dirname(cluster.socket))).toBe(false);
   });
 
   it("lets one more worker join", async () => {
@@ -312,14 +336,12 @@ describe("a killed command", () => {
     const { child, mark } = await startCommand(stateDir);
     const { runtimeDir } = await configOf(stateDir, "head");
     expect(findByMark(mark).length).toBeGreaterThanOrEqual(5);
-    const began = performance.now();
     child.kill("SIGKILL");
     await until("nothing is left", () => findByMark(mark).length === 0);
-    console.info(`nothing left after ${Math.round(performance.now() - began)} ms`);
     expect(existsSync(runtimeDir)).toBe(false);
   });
 
-  it("whose supervisor is killed too leaves the rest to the next run, which sweeps it", async () => {
+  it("whose supervisor is killed too leaves the rest to the next run's sweep", async () => {
     const stateDir = await state({ head: { orphan: true } });
     const { child, mark, pid } = await startCommand(stateDir);
     const { runtimeDir } = await configOf(stateDir, "head");
@@ -348,10 +370,8 @@ describe("a private Slurm", () => {
     expect(answer).toMatchObject({ id: 7, ok: { confPath: join(runtimeDir, "slurm/slurm.conf") } });
     const daemons = ["munged", "slurmctld", "slurmd"];
     expect(await commands(findByMark(mark))).toEqual(expect.arrayContaining(daemons));
-    const began = performance.now();
     child.kill("SIGKILL");
     await until("nothing is left", () => findByMark(mark).length === 0);
-    console.info(`nothing left of Slurm after ${Math.round(performance.now() - began)} ms`);
     expect(findByOpenFiles(runtimeDir)).toEqual([]);
     await until("the folder is gone", () => !existsSync(runtimeDir));
   });

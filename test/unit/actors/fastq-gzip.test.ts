@@ -1,12 +1,22 @@
 /** Gzip'd FASTQ: one stream, any number of members, read once, and never silently cut. */
+import { readdirSync, readlinkSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { planRecords } from "../../../actors/fastq/gzip.ts";
 import { fastqSource } from "../../../actors/fastq/source.ts";
 import { INPUT_CURSORS_MAX } from "../../../runtime/limits.ts";
-import { failureOf, fastq, identify, planOf, type Read, readAll, readShardOf, temporaryFolder } from "./support.ts";
+import {
+  failureOf,
+  fastq,
+  identify,
+  planOf,
+  type Read,
+  readAll,
+  readShardOf,
+  temporaryFolder,
+} from "./support.ts";
 
-const { write } = temporaryFolder();
+const { folder, write } = temporaryFolder();
 const READS = Array.from({ length: 3_000 }, (_, i): Read => [`r${i}`, sequence(i)]);
 const TEXT = Buffer.from(fastq(READS));
 
@@ -68,7 +78,10 @@ describe("gzip is read", () => {
     for (const shard of [3, 0, 5, 5, 1, 2, 4]) {
       const range = { firstRecord: shard * 500, records: 500 };
       const fresh = await fastqSource.open({});
-      const parts = [await readShardOf(shared, input, range), await readShardOf(fresh, input, range)];
+      const parts = [
+        await readShardOf(shared, input, range),
+        await readShardOf(fresh, input, range),
+      ];
       await fresh.close();
       const expected = READS.slice(shard * 500, (shard + 1) * 500);
       expect(parts.map((part) => part.reads)).toEqual([expected, expected]);
@@ -89,18 +102,30 @@ describe("gzip is read", () => {
     expect(again.reads).toEqual(READS.slice(0, 1_000));
   });
 
+  test("after an error, from its beginning again", async () => {
+    const broken = `${fastq(READS)}@x\nACG\n+\nI\n${fastq(READS)}`;
+    const input = await identify(write("again.fq.gz", gzipSync(broken)));
+    const reader = await fastqSource.open({});
+    const first = readShardOf(reader, input, { firstRecord: 2_900, records: 200 });
+    expect((await failureOf(first)).where.record).toBe(3_001);
+    const later = await readShardOf(reader, input, { firstRecord: 5_000, records: 100 });
+    await reader.close();
+    expect(later.reads).toEqual(READS.slice(1_999, 2_099));
+  });
+
   test("from more inputs in turn than a reader keeps open", async () => {
-    const inputs = await Promise.all(
-      Array.from({ length: INPUT_CURSORS_MAX + 3 }, (_, i) => identify(write(`many${i}.gz`, members(1)))),
-    );
+    const names = Array.from({ length: INPUT_CURSORS_MAX + 3 }, (_, i) => `many${i}.gz`);
+    const inputs = await Promise.all(names.map((name) => identify(write(name, members(1)))));
     const reader = await fastqSource.open({});
     for (const first of [0, 1_500]) {
       for (const input of inputs) {
         const part = await readShardOf(reader, input, { firstRecord: first, records: 1_500 });
         expect(part.reads).toEqual(READS.slice(first, first + 1_500));
       }
+      expect(openFiles(folder)).toBe(INPUT_CURSORS_MAX);
     }
     await reader.close();
+    expect(openFiles(folder)).toBe(0);
   });
 
   test("with a plan from the mean size of its first records", async () => {
@@ -148,7 +173,12 @@ describe("gzip is refused", () => {
   });
 
   test.each([
-    ["a broken record in it, by its number in the file", `${fastq(READS)}@x\nACG\n+\nI\n`, "FASTQ_LENGTHS_DIFFER", 3_001],
+    [
+      "a broken record in it, by its number in the file",
+      `${fastq(READS)}@x\nACG\n+\nI\n`,
+      "FASTQ_LENGTHS_DIFFER",
+      3_001,
+    ],
     ["its last record is cut", `${fastq(READS)}@x\nAC`, "FASTQ_TRUNCATED", 3_001],
     ["it holds something else", ">x\nACGT\n", "FASTQ_NOT_FASTQ", 1],
     ["it holds nothing", "", "INPUT_EMPTY", undefined],
@@ -156,6 +186,20 @@ describe("gzip is refused", () => {
   ])("when there is %s", async (name, text, code, record) => {
     const path = write(`${name.replaceAll(/\W/g, "")}.gz`, gzipSync(text));
     const error = await failureOf(readAll(path));
-    expect({ code: error.code, where: error.where }).toEqual({ code, where: { uri: path, record } });
+    expect({ code: error.code, where: error.where }).toEqual({
+      code,
+      where: { uri: path, record },
+    });
   });
 });
+
+/** Files below a folder that this process holds open. */
+function openFiles(folder: string): number {
+  return readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false;
+    }
+  }).length;
+}

@@ -1,4 +1,6 @@
-/** However a file is cut, into shards or into reads from disk, its records are those of one pass. */
+/**
+ * However a file is cut, into shards or into reads from disk, its records are those of one pass.
+ */
 import { open } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -50,9 +52,11 @@ describe("a plain file in shards", () => {
         expect(reads).toEqual(expected);
         expect(ranges[0]?.begin).toBe(0);
         expect(ranges.at(-1)?.end).toBe(size);
-        expect(ranges.slice(1).map(({ begin }) => begin)).toEqual(ranges.slice(0, -1).map(({ end }) => end));
+        expect(ranges.slice(1).map(({ begin }) => begin)).toEqual(
+          ranges.slice(0, -1).map(({ end }) => end),
+        );
       }),
-      { numRuns: 200 },
+      { numRuns: 100, endOnFailure: true },
     );
   });
 
@@ -72,25 +76,49 @@ describe("a plain file in shards", () => {
     expect({ byteOffset, number }).toEqual({ byteOffset: good.length, number: 41 });
   });
 
+  test("doesn't hide an empty line between records at a cut", async () => {
+    const good = "@r\nACGT\n+\n@+@+\n".repeat(5);
+    for (let shardBytes = 1; shardBytes < 2 * good.length; shardBytes++) {
+      const outcome = await outcomeOf(() => readInShards(`${good}\n${good}`, shardBytes));
+      expect(outcome).toBe("FASTQ_BAD_RECORD");
+    }
+  });
+
   test("loses no record of a damaged file without an error", async () => {
+    const damage = fc.record({
+      at: fc.nat(),
+      removed: fc.integer({ min: 0, max: 3 }),
+      added: fc.constantFrom("", "", "\n", "@", "+\n", "A"),
+    });
+    const cut = fc.integer({ min: 1, max: 100 });
     await fc.assert(
-      fc.asyncProperty(file, fc.nat(), fc.integer({ min: 1, max: 100 }), async (sample, at, shardBytes) => {
+      fc.asyncProperty(file, damage, cut, async (sample, { at, removed, added }, shardBytes) => {
         const text = textOf(sample);
         const place = at % text.length;
-        const damaged = text.slice(0, place) + text.slice(place + 1);
+        const damaged = `@first\nA\n+\nI\n${text.slice(0, place)}${added}${text.slice(place + removed)}`;
         const whole = await outcomeOf(() => readInShards(damaged, damaged.length + 1));
         const parts = await outcomeOf(() => readInShards(damaged, shardBytes));
-        if (typeof whole !== "string") expect(parts).toEqual(whole);
-        else expect(typeof parts).toBe("string");
+        if (typeof whole === "string") expect(typeof parts).toBe("string");
+        else expect(parts).toEqual(whole);
       }),
-      { numRuns: 200 },
+      { numRuns: 100, endOnFailure: true },
     );
+  });
+
+  test("doesn't hide a lost quality line at a cut", async () => {
+    const good = "@r\nACGT\n+\n@+@+\n".repeat(5);
+    const text = `${good}@e\n\n+\n${good}`;
+    for (let shardBytes = 1; shardBytes < text.length; shardBytes++) {
+      expect(typeof (await outcomeOf(() => readInShards(text, shardBytes)))).toBe("string");
+    }
   });
 });
 
 describe("a stream in pieces", () => {
   test("is parsed the same, errors included, however long the pieces are", async () => {
-    const damage = fc.option(fc.record({ at: fc.nat(), byte: fc.constantFrom("", "\n", "@", "+", " ", "A") }));
+    const damage = fc.option(
+      fc.record({ at: fc.nat(), byte: fc.constantFrom("", "\n", "@", "+", " ", "A") }),
+    );
     const pieces = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 });
     await fc.assert(
       fc.asyncProperty(file, damage, pieces, async (sample, change, sizes) => {
@@ -99,9 +127,11 @@ describe("a stream in pieces", () => {
         const bytes = Buffer.from(
           change === null ? text : text.slice(0, at) + change.byte + text.slice(at + 1),
         );
-        expect(await parseInPieces(bytes, sizes)).toEqual(await parseInPieces(bytes, [bytes.length]));
+        expect(await parseInPieces(bytes, sizes)).toEqual(
+          await parseInPieces(bytes, [bytes.length]),
+        );
       }),
-      { numRuns: 300 },
+      { numRuns: 200, endOnFailure: true },
     );
   });
 
@@ -117,7 +147,7 @@ describe("a stream in pieces", () => {
         expect(readsOf(builder.take())).toEqual(rest);
         expect(await window.ended()).toBe(true);
       }),
-      { numRuns: 100 },
+      { numRuns: 100, endOnFailure: true },
     );
   });
 });
@@ -152,12 +182,16 @@ async function outcomeOf(
 function windowOf(bytes: Buffer, sizes: readonly number[]): RecordWindow {
   let position = 0;
   let call = 0;
-  return new RecordWindow(async (into) => {
-    const wanted = Math.min(into.length, sizes[call++ % sizes.length] ?? 1);
-    const read = bytes.copy(into, 0, position, Math.min(bytes.length, position + wanted));
-    position += read;
-    return read;
-  }, true);
+  return new RecordWindow(
+    async (into) => {
+      const wanted = Math.min(into.length, sizes[call++ % sizes.length] ?? 1);
+      const read = bytes.copy(into, 0, position, Math.min(bytes.length, position + wanted));
+      position += read;
+      return read;
+    },
+    true,
+    64,
+  );
 }
 
 async function parseInPieces(bytes: Buffer, sizes: readonly number[]) {

@@ -1,14 +1,29 @@
 /** FASTQ, strict: what is read, what is refused, and that every refusal says where. */
 import { appendFileSync, chmodSync, mkdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { BatchBuilder } from "../../../actors/fastq/batch.ts";
+import { parseRecord } from "../../../actors/fastq/record.ts";
 import { fastqSource } from "../../../actors/fastq/source.ts";
 import { BATCH_BYTES_MAX, RECORD_BYTES_MAX } from "../../../runtime/limits.ts";
-import { failureOf, fastq, identify, planOf, type Read, readAll, readShardOf, temporaryFolder } from "./support.ts";
+import {
+  failureOf,
+  fastq,
+  identify,
+  planOf,
+  type Read,
+  readAll,
+  readShardOf,
+  temporaryFolder,
+} from "./support.ts";
 
 const { folder, write } = temporaryFolder();
 const GOOD = "@a x\nACGT\n+\nIIII\n@b\nGG\n+\n!~\n";
-const READS: readonly Read[] = [["a", "ACGT"], ["b", "GG"]];
+const READS: readonly Read[] = [
+  ["a", "ACGT"],
+  ["b", "GG"],
+];
 
 describe("strict FASTQ reads", () => {
   test.each<[string, string, readonly Read[]]>([
@@ -23,9 +38,19 @@ describe("strict FASTQ reads", () => {
     ["a read without bases at the end", `${GOOD}@e\n\n+\n`, [...READS, ["e", ""]]],
     ["the name after +", GOOD.replace("+\nIIII", "+a x\nIIII"), READS],
     ["the name after + in CRLF", "@a x\r\nA\r\n+a x\r\nI\r\n", [["a", "A"]]],
-    ["qualities that look like records", "@a\nACG\n+\n@+@\n@b\nAC\n+\n+@\n", [["a", "ACG"], ["b", "AC"]]],
-    ["IUPAC, lower case and U as they are", "@a\nacgtnRYKMSWBDHVu.-*\n+\n" + "I".repeat(19) + "\n",
-      [["a", "acgtnRYKMSWBDHVu.-*"]]],
+    [
+      "qualities that look like records",
+      "@a\nACG\n+\n@+@\n@b\nAC\n+\n+@\n",
+      [
+        ["a", "ACG"],
+        ["b", "AC"],
+      ],
+    ],
+    [
+      "IUPAC, lower case and U as they are",
+      "@a\nacgtnRYKMSWBDHVu.-*\n+\n" + "I".repeat(19) + "\n",
+      [["a", "acgtnRYKMSWBDHVu.-*"]],
+    ],
     ["names that aren't ASCII", "@Rückwärts→ x\nA\n+\nI\n", [["Rückwärts→", "A"]]],
   ])("%s", async (name, text, expected) => {
     const path = write(`valid-${name.replaceAll(/\W/g, "")}.fq`, text);
@@ -43,11 +68,31 @@ describe("strict FASTQ refuses", () => {
     ["a last record cut at its +", `${GOOD}@c\nAC\n+`, "FASTQ_TRUNCATED", where(28, 3)],
     ["a last record cut before its quality", `${GOOD}@c\nAC\n+\n`, "FASTQ_TRUNCATED", where(28, 3)],
     ["a last record cut in its quality", `${GOOD}@c\nAC\n+\nI`, "FASTQ_TRUNCATED", where(28, 3)],
-    ["a quality that is too short", `${GOOD}@c\nACG\n+\nII\n`, "FASTQ_LENGTHS_DIFFER", where(28, 3)],
-    ["a quality that is too long", `${GOOD}@c\nAC\n+\nIII\n@d\nA\n+\nI\n`, "FASTQ_LENGTHS_DIFFER", where(28, 3)],
-    ["a short quality before more", `@c\nACGTACGT\n+\nII\n${GOOD}`, "FASTQ_LENGTHS_DIFFER", where(0, 1)],
+    [
+      "a quality that is too short",
+      `${GOOD}@c\nACG\n+\nII\n`,
+      "FASTQ_LENGTHS_DIFFER",
+      where(28, 3),
+    ],
+    [
+      "a quality that is too long",
+      `${GOOD}@c\nAC\n+\nIII\n@d\nA\n+\nI\n`,
+      "FASTQ_LENGTHS_DIFFER",
+      where(28, 3),
+    ],
+    [
+      "a short quality before more",
+      `@c\nACGTACGT\n+\nII\n${GOOD}`,
+      "FASTQ_LENGTHS_DIFFER",
+      where(0, 1),
+    ],
     ["another name after +", `${GOOD}@c\nA\n+d\nI\n`, "FASTQ_BAD_RECORD", where(33, 3)],
-    ["sequences over two lines", `${GOOD}@c\nAC\nGT\n+\nII\nII\n`, "FASTQ_BAD_RECORD", where(34, 3)],
+    [
+      "sequences over two lines",
+      `${GOOD}@c\nAC\nGT\n+\nII\nII\n`,
+      "FASTQ_BAD_RECORD",
+      where(34, 3),
+    ],
     ["a record that doesn't begin with @", `${GOOD}c\nA\n+\nI\n`, "FASTQ_BAD_RECORD", where(28, 3)],
     ["an empty line between records", `@c\nA\n+\nI\n\n${GOOD}`, "FASTQ_BAD_RECORD", where(9, 2)],
     ["a blank in a sequence", `${GOOD}@c\nA C\n+\nIII\n`, "FASTQ_BAD_RECORD", where(32, 3)],
@@ -58,7 +103,10 @@ describe("strict FASTQ refuses", () => {
   ])("%s", async (name, text, code, place) => {
     const path = write(`bad-${name.replaceAll(/\W/g, "")}.fq`, text);
     const error = await failureOf(readAll(path));
-    expect({ code: error.code, where: error.where }).toEqual({ code, where: { uri: path, ...place } });
+    expect({ code: error.code, where: error.where }).toEqual({
+      code,
+      where: { uri: path, ...place },
+    });
     expect(error.exit).toBe(3);
   });
 
@@ -71,6 +119,19 @@ describe("strict FASTQ refuses", () => {
       where: { uri: path, byteOffset: 28, record: 3 },
     });
   });
+});
+
+test("a tail of line ends over that bound is refused, not collected", async () => {
+  const tail = Buffer.alloc(RECORD_BYTES_MAX + 2_000_000, "\n");
+  const path = write("tail.fq", Buffer.concat([Buffer.from(GOOD), tail]));
+  const { code, where } = await failureOf(readAll(path));
+  expect([code, where.record]).toEqual(["FASTQ_BAD_RECORD", 3]);
+});
+
+test("a whole record over its bound is refused too, however it came", () => {
+  const half = "A".repeat(RECORD_BYTES_MAX / 2);
+  const text = Buffer.from(`@r\n${half}\n+\n${half}\n`);
+  expect(() => parseRecord(text, 0, true, new BatchBuilder(1))).toThrow("longer than");
 });
 
 describe("a plan refuses", () => {
@@ -124,7 +185,6 @@ describe("an input's identity", () => {
 
 describe("a changed input", () => {
   test.each(["changed.fq", "changed.fq.gz"])("isn't read: %s", async (name) => {
-    const { gzipSync } = await import("node:zlib");
     const path = write(name, name.endsWith("gz") ? gzipSync(GOOD) : GOOD);
     const input = await identify(path);
     const plan = await planOf(input);
@@ -133,20 +193,29 @@ describe("a changed input", () => {
     const reader = await fastqSource.open({});
     const error = await failureOf(readShardOf(reader, input, range ?? {}));
     await reader.close();
-    expect({ code: error.code, uri: error.where.uri }).toEqual({ code: "INPUT_CHANGED", uri: path });
+    expect({ code: error.code, uri: error.where.uri }).toEqual({
+      code: "INPUT_CHANGED",
+      uri: path,
+    });
   });
 
-  test("is told even when it changes between two batches", async () => {
-    const path = write("changing.fq", GOOD);
-    const input = await identify(path);
-    const reader = await fastqSource.open({});
-    const request = { input, inputIndex: 0, shardIndex: 0, decisions: {}, batchSize: 1 };
-    const batches = reader.read({ ...request, range: { begin: 0, end: input.bytes } });
-    expect((await batches.next()).done).toBe(false);
-    utimesSync(path, 1, 1);
-    expect((await batches.next()).done).toBe(false);
-    expect((await failureOf(batches.next())).code).toBe("INPUT_CHANGED");
-  });
+  test.each(["plain.fq", "zipped.fq.gz"])(
+    "is told even when it changes between two batches: %s",
+    async (name) => {
+      const path = write(name, name.endsWith("gz") ? gzipSync(GOOD) : GOOD);
+      const input = await identify(path);
+      const reader = await fastqSource.open({});
+      const byBytes = { begin: 0, end: input.bytes };
+      const range = name.endsWith("gz") ? { firstRecord: 0, records: 5 } : byBytes;
+      const request = { input, inputIndex: 0, shardIndex: 0, decisions: {}, batchSize: 1, range };
+      const batches = reader.read(request);
+      expect((await batches.next()).done).toBe(false);
+      utimesSync(path, 1, 1);
+      expect((await batches.next()).done).toBe(false);
+      expect((await failureOf(batches.next())).code).toBe("INPUT_CHANGED");
+      await reader.close();
+    },
+  );
 
   test("is planned as what it was identified as", async () => {
     mkdirSync(join(folder, "sub"), { recursive: true });

@@ -1,4 +1,7 @@
-/** What the tests of FASTQ share: files in a folder of their own, and whole inputs read shard by shard. */
+/**
+ * What the tests of FASTQ share: files in a folder of their own, and whole inputs read shard by
+ * shard.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,7 +25,10 @@ export const DATA =
   process.env["LIGASE_TEST_DATA"] ?? join(import.meta.dirname, "../../../../shared/data");
 
 /** A folder that is gone after the file's tests, and a writer into it. */
-export function temporaryFolder(): { readonly folder: string; write(name: string, data: string | Uint8Array): string } {
+export function temporaryFolder(): {
+  readonly folder: string;
+  write(name: string, data: string | Uint8Array): string;
+} {
   const folder = mkdtempSync(join(tmpdir(), "ligase-fastq-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const write = (name: string, data: string | Uint8Array): string => {

@@ -35,12 +35,19 @@ describe("JSON lines", () => {
     ["text without JSON", "nonsense\n"],
     ["a value that isn't an object", "7\n"],
     ["null", "null\n"],
-    ["an endless line", `{"a":"${"x".repeat(LINE_BYTES_MAX)}`],
     ["a line over the bound", `{"a":"${"x".repeat(LINE_BYTES_MAX)}"}\n`],
   ])("end at %s", async (_what, text) => {
     const { stream, lines, ends } = reader();
     stream.write(text);
     stream.write('\n{"after":1}\n');
+    await once(stream, "close");
+    expect(lines).toEqual([]);
+    expect(ends()).toBe(1);
+  });
+
+  it("end when one has no end", async () => {
+    const { stream, lines, ends } = reader();
+    stream.write(`{"a":"${"x".repeat(LINE_BYTES_MAX)}`);
     await once(stream, "close");
     expect(lines).toEqual([]);
     expect(ends()).toBe(1);

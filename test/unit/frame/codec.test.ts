@@ -3,13 +3,8 @@ import { describe, expect, it } from "vitest";
 import { SystemError } from "../../../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../../../runtime/frame/codec.ts";
 import { PREFIX_BYTES } from "../../../runtime/frame/prefix.ts";
-import {
-  ERROR_TEXT_MAX,
-  FRAME_BYTES_MAX,
-  FRAME_DEPTH_MAX,
-  FRAME_VALUES_MAX,
-} from "../../../runtime/limits.ts";
-import { FIELDS, frameWith, frameWithValue, REF, systemErrorOf } from "./fixtures.ts";
+import { ERROR_TEXT_MAX, FRAME_BYTES_MAX, FRAME_VALUES_MAX } from "../../../runtime/limits.ts";
+import { FIELDS, REF, systemErrorOf } from "./fixtures.ts";
 
 function roundTrip(value: unknown): unknown {
   return decodeFrame(encodeFrame(FIELDS, value)).value;
@@ -17,13 +12,6 @@ function roundTrip(value: unknown): unknown {
 
 function refusal(value: unknown): SystemError {
   return systemErrorOf(() => encodeFrame(FIELDS, value));
-}
-
-/** A value whose innermost array is at level `depth` of the header. */
-function nested(depth: number): unknown {
-  let value: unknown = [];
-  for (let i = 2; i < depth; i++) value = [value];
-  return value;
 }
 
 describe("values that cross", () => {
@@ -125,6 +113,7 @@ describe("values that cross", () => {
       value: 1,
       enumerable: true,
       configurable: true,
+      writable: true,
     });
     try {
       expect(Object.keys(roundTrip({ own: 1 }) as object)).toEqual(["own"]);
@@ -199,100 +188,6 @@ describe("values that cross", () => {
   });
 });
 
-describe("values that don't cross", () => {
-  class Point {
-    x = 1;
-  }
-  class Listed extends Array<number> {}
-  class Bytes extends Uint8Array {}
-  const circle: Record<string, unknown> = {};
-  circle.self = circle;
-  const detached = new Uint8Array(8);
-  structuredClone(detached, { transfer: [detached.buffer] });
-
-  it.each<[string, unknown, string]>([
-    ["a Map", new Map([[1, 2]]), "Map"],
-    ["a Set", new Set([1]), "Set"],
-    ["a function", () => 1, "function"],
-    ["a symbol", Symbol("s"), "symbol"],
-    ["a class instance", new Point(), "Point"],
-    ["a subclass of Array", Listed.of(1), "Array"],
-    ["a subclass of Uint8Array", Bytes.of(1), "Bytes"],
-    ["a regular expression", /a/, "RegExp"],
-    ["a URL", new URL("http://localhost/"), "URL"],
-    ["a plain Error", new Error("x"), "Error"],
-    ["a Promise", Promise.resolve(), "Promise"],
-    ["a DataView", new DataView(new ArrayBuffer(8)), "DataView"],
-    ["shared memory", new SharedArrayBuffer(8), "SharedArrayBuffer"],
-    ["a boxed number", Object(1), "Number"],
-    ["an invalid Date", new Date(Number.NaN), "invalid Date"],
-    ["a bigint over 64 bits", 2n ** 64n, "64 bits"],
-    ["a bigint under -2^63", -(2n ** 63n) - 1n, "64 bits"],
-    ["half a surrogate pair", "\ud800", "surrogate"],
-    ["half a pair in a long string", `${"x".repeat(40)}\udc00`, "surrogate"],
-    ["half a pair in a very long string", `${"x".repeat(400)}\udc00`, "surrogate"],
-    // biome-ignore lint: the hole is what this is about.
-    ["an array with a hole", [1, , 2], "hole"],
-    ["a circle", circle, "circle"],
-    [
-      "a proxy that throws",
-      new Proxy(
-        {},
-        {
-          ownKeys: () => {
-            throw new Error("trap");
-          },
-        },
-      ),
-      "read",
-    ],
-    [
-      "a getter that throws",
-      {
-        get bad() {
-          throw new Error("own");
-        },
-      },
-      "read",
-    ],
-    ["a fake Uint8Array", Object.create(Uint8Array.prototype), "Uint8Array"],
-    ["a fake Date", Object.create(Date.prototype), "read"],
-  ])("%s is refused with its path", (_name, value, why) => {
-    const error = refusal({ args: [0, { "a b": value }] });
-    expect(error.code).toBe("NOT_SERIALIZABLE");
-    expect(error.what).toContain('$.args[1]["a b"]');
-    expect(error.what).toContain(why);
-    // Nothing is left of a value that was refused.
-    expect(roundTrip([1])).toStrictEqual([1]);
-  });
-
-  it("a detached array arrives as the empty array that it is", () => {
-    expect(roundTrip(detached)).toStrictEqual(new Uint8Array(0));
-    const buffer = new ArrayBuffer(8);
-    structuredClone(buffer, { transfer: [buffer] });
-    expect(refusal([buffer]).code).toBe("NOT_SERIALIZABLE");
-  });
-
-  it("a key with half a surrogate pair is refused", () => {
-    expect(refusal({ "\ud800": 1 }).code).toBe("NOT_SERIALIZABLE");
-  });
-
-  it("a getter that sends a frame itself is refused, not mixed in", () => {
-    const value = {
-      get nested() {
-        return encodeFrame(FIELDS, 1);
-      },
-    };
-    expect(refusal(value).code).toBe("NOT_SERIALIZABLE");
-    expect(roundTrip("next")).toBe("next");
-  });
-
-  it("one level over the depth bound is refused, the bound itself not", () => {
-    expect(roundTrip(nested(FRAME_DEPTH_MAX))).toStrictEqual(nested(FRAME_DEPTH_MAX));
-    expect(refusal(nested(FRAME_DEPTH_MAX + 1)).code).toBe("NOT_SERIALIZABLE");
-  });
-});
-
 describe("the frame's bounds", () => {
   it("hold at the sender what the receiver holds: values", () => {
     // Header, list of lengths and the array itself are three values.
@@ -302,10 +197,12 @@ describe("the frame's bounds", () => {
     expect(error.code).toBe("FRAME_TOO_LARGE");
     expect(error.what).toContain("put");
     expect(refusal({ list: new Array<number>(2 ** 31) }).code).toBe("FRAME_TOO_LARGE");
-    const maps = new Array<object>((FRAME_VALUES_MAX - 3) / 3 + 1).fill({ a: 1 });
+    const maps = new Array<object>(Math.ceil((FRAME_VALUES_MAX - 2) / 3)).fill({ a: 1 });
     expect(refusal(maps).code).toBe("FRAME_TOO_LARGE");
     expect(roundTrip(maps.slice(1))).toHaveLength(maps.length - 1);
-    const blobs = new Array<Uint8Array>((FRAME_VALUES_MAX - 3) / 2 + 1).fill(new Uint8Array(0));
+    const blobs = new Array<Uint8Array>(Math.ceil((FRAME_VALUES_MAX - 2) / 2)).fill(
+      new Uint8Array(0),
+    );
     expect(refusal(blobs).code).toBe("FRAME_TOO_LARGE");
     expect(roundTrip(blobs.slice(1))).toHaveLength(blobs.length - 1);
   });
@@ -320,7 +217,8 @@ describe("the frame's bounds", () => {
     expect(error.code).toBe("FRAME_TOO_LARGE");
     expect(error.what).toContain("put");
     expect(refusal("é".repeat(FRAME_BYTES_MAX / 2)).code).toBe("FRAME_TOO_LARGE");
-    expect(refusal("x".repeat(2 ** 28)).code).toBe("FRAME_TOO_LARGE");
+    // By its length alone, before anything walks it: it has half a surrogate pair at the end.
+    expect(refusal(`${"x".repeat(2 ** 28)}\ud800`).code).toBe("FRAME_TOO_LARGE");
   });
 
   it("hold for blobs to the byte", () => {
@@ -364,84 +262,5 @@ describe("blobs", () => {
   it("of ArrayBuffers are copies, so that none shows the frame around it", () => {
     const back = roundTrip([Uint8Array.of(1, 2, 3).buffer]) as [ArrayBuffer];
     expect(back[0].byteLength).toBe(3);
-  });
-});
-
-describe("a frame that breaks the format", () => {
-  const invalid: [string, Uint8Array][] = [
-    ["bytes behind a bare prefix", frameWith(new Uint8Array(0), Uint8Array.of(0))],
-    ["a header that is no pair", frameWith(Uint8Array.of(0x91, 0x90))],
-    ["a header that is no array", frameWith(Uint8Array.of(0x01))],
-    ["blob lengths that are no array", frameWith(Uint8Array.of(0x92, 0x80, 0xc0))],
-    ["a blob length that is no number", frameWith(Uint8Array.of(0x92, 0x91, 0xa0, 0xc0))],
-    ["a negative blob length", frameWith(Uint8Array.of(0x92, 0x91, 0xff, 0xc0))],
-    [
-      "a blob length of NaN",
-      frameWith(Uint8Array.of(0x92, 0x91, 0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0, 0xc0)),
-    ],
-    ["a fractional blob length", frameWith(Uint8Array.of(0x92, 0x91, 0xca, 0x3f, 0, 0, 0, 0xc0))],
-    [
-      "a bigint as blob length",
-      frameWith(Uint8Array.of(0x92, 0x91, 0xcf, 0, 0, 0, 0, 0, 0, 0, 0, 0xc0)),
-    ],
-    ["a blob over the end", frameWith(Uint8Array.of(0x92, 0x91, 1, 0xd6, 1, 0, 0, 0, 0))],
-    ["a blob that nothing names", frameWith(Uint8Array.of(0x92, 0x91, 0, 0xc0), new Uint8Array(4))],
-    ["bytes that are no blob's", frameWith(Uint8Array.of(0x92, 0x90, 0xc0), Uint8Array.of(1))],
-    ["the name of a blob that isn't there", frameWithValue(0xd6, 1, 0, 0, 0, 0)],
-    [
-      "a blob's name among the lengths",
-      frameWith(Uint8Array.of(0x92, 0x91, 0xd6, 1, 0, 0, 0, 0, 0xc0)),
-    ],
-    [
-      "an unknown kind of blob",
-      frameWith(Uint8Array.of(0x92, 0x91, 0, 0xd6, 1, 99, 0, 0, 0), new Uint8Array(7)),
-    ],
-    [
-      "half an element",
-      frameWith(Uint8Array.of(0x92, 0x91, 3, 0xd6, 1, 3, 0, 0, 0), new Uint8Array(10)),
-    ],
-    [
-      "a blob named twice",
-      frameWith(
-        Uint8Array.of(0x92, 0x91, 0, 0x92, 0xd6, 1, 0, 0, 0, 0, 0xd6, 1, 0, 0, 0, 0),
-        new Uint8Array(0),
-      ),
-    ],
-    ["a key that is a number", frameWithValue(0x81, 1, 1)],
-    ["a key that is an array", frameWithValue(0x81, 0x90, 1)],
-    ["nil among other keys", frameWithValue(0x82, 0xc0, 1, 0xa0, 1)],
-    ["an error that is no triple", frameWithValue(0x81, 0xc0, 1)],
-    ["an error without a code", frameWithValue(0x81, 0xc0, 0x93, 1, 0xa0, 0x80)],
-    ["an error without a text", frameWithValue(0x81, 0xc0, 0x93, 0xa0, 1, 0x80)],
-    ["an error whose place is null", frameWithValue(0x81, 0xc0, 0x93, 0xa0, 0xa0, 0xc0)],
-    ["an error whose place is an array", frameWithValue(0x81, 0xc0, 0x93, 0xa0, 0xa0, 0x90)],
-    [
-      "an error whose place holds an object",
-      frameWithValue(0x81, 0xc0, 0x93, 0xa0, 0xa0, 0x81, 0xa1, 0x61, 0x80),
-    ],
-    ["a date of 1e9 nanoseconds", frameWithValue(0xd7, 0xff, 0xee, 0x6b, 0x28, 0, 0, 0, 0, 0)],
-    [
-      "a date past the last",
-      frameWithValue(0xc7, 12, 0xff, 0, 0, 0, 0, 0x7f, 255, 255, 255, 255, 255, 255, 255),
-    ],
-    [
-      "a ref of no exact size",
-      frameWithValue(
-        0xc7,
-        32,
-        2,
-        ...new Array<number>(24).fill(0xff),
-        ...new Array<number>(8).fill(0),
-      ),
-    ],
-  ];
-
-  it.each(invalid)("is refused: %s", (_name, frame) => {
-    expect(systemErrorOf(() => decodeFrame(frame)).code).toBe("FRAME_INVALID");
-  });
-
-  it("gives an error of an unknown code as INTERNAL", () => {
-    const { value } = decodeFrame(frameWithValue(0x81, 0xc0, 0x93, 0xa1, 0x41, 0xa1, 0x42, 0x80));
-    expect((value as SystemError).toData()).toEqual({ code: "INTERNAL", what: "B", where: {} });
   });
 });

@@ -38,7 +38,7 @@ export function frameWith(header: Uint8Array, rest: Uint8Array = new Uint8Array(
 
 /** A frame without blobs whose value is these bytes. */
 export function frameWithValue(...value: number[]): Uint8Array {
-  return frameWith(Uint8Array.of(0x92, 0x90, ...value));
+  return frameWith(Uint8Array.from([0x92, 0x90].concat(value)));
 }
 
 /** What a function throws. @throws {Error} when it throws nothing, or no SystemError. */

@@ -79,7 +79,11 @@ describe("the prefix", () => {
 
   it("refuses a length that isn't the frame's own", () => {
     expect(refusal(bare((view) => view.setUint32(4, 41, true)))).toBe("FRAME_INVALID");
-    expect(refusal(bare((view) => view.setUint32(4, 39, true)))).toBe("FRAME_INVALID");
+    for (const length of [0, 39]) {
+      const frame = bare((view) => view.setUint32(4, length, true));
+      expect(refusal(frame)).toBe("FRAME_INVALID");
+      expect(systemErrorOf(() => frameLengthOf(frame, 0, 40)).code).toBe("FRAME_INVALID");
+    }
   });
 
   it("refuses a length over the bound as too large", () => {
@@ -116,6 +120,7 @@ describe("the prefix", () => {
       "0123456789abcdeg",
       "0123456789ABCDEF",
       "012345678:abcdef",
+      "0123456789abcdeZ",
     ];
     for (const id of wrong) {
       const fields = { ...FIELDS, destination: id as ProcessId };

@@ -1,9 +1,11 @@
 /** What reaches Slurm's commands, and what each of their answers means. */
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { SlurmJobRef } from "../../../head/slurm/slurm.ts";
 import { controlWith, fakeSlurm, jobLine, request } from "./fakes.ts";
 
 const NAME = "ligase-0123456789ab-1";
+const REFUSED = "sbatch: error: Batch job submission failed: Invalid qos";
 const REF: SlurmJobRef = { clusterName: "fake1", id: "7", name: NAME };
 
 describe("a submission", () => {
@@ -64,12 +66,23 @@ describe("a submission", () => {
     Object.assign(fakes.env, { SBATCH_REQUEUE: "1", SLURM_JOB_ID: "3", OMPI_MCA_btl: "x" });
     fakes.set("sbatch", `env > ${fakes.folder}/env; echo 7`);
     await (await fakes.connect()).submitHeld(request());
-    const { readFileSync } = await import("node:fs");
     const names = readFileSync(`${fakes.folder}/env`, "utf8")
       .split("\n")
       .map((line) => line.split("=")[0])
       .filter((name) => /^(SBATCH|SLURM|OMPI|LC_ALL)/.test(name ?? ""));
-    expect(names.sort()).toEqual(["LC_ALL", "SLURM_CONF"]);
+    expect(new Set(names)).toEqual(new Set(["LC_ALL", "SLURM_CONF"]));
+  });
+
+  test("to a private Slurm gives the job its own environment and nothing of ours", async () => {
+    const fakes = fakeSlurm();
+    Object.assign(fakes.env, { SECRET: "x" });
+    fakes.set("sbatch", `env > ${fakes.folder}/env; echo 7`);
+    const path = fakes.env["PATH"] ?? "";
+    await (await fakes.connect(5_000, { PATH: path, LIGASE_MARK: "00ff" })).submitHeld(request());
+    expect(fakes.calls("sbatch")[0]).toContain("--export=ALL");
+    const lines = readFileSync(`${fakes.folder}/env`, "utf8").split("\n");
+    expect(lines).toEqual(expect.arrayContaining(["LIGASE_MARK=00ff", "SLURM_CONF=/fake.conf"]));
+    expect(lines.filter((line) => line.startsWith("SECRET"))).toEqual([]);
   });
 
   test.each([
@@ -81,22 +94,12 @@ describe("a submission", () => {
     ["nothing", "exit 0", "unknown"],
     ["two lines", "printf '7\\n8\\n'", "unknown"],
     ["an id but an error", "echo 7; exit 1", "unknown"],
-    [
-      "a lost answer",
-      "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1",
-      "unknown",
-    ],
-    [
-      "no controller",
-      "echo 'sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)' >&2; exit 1",
-      "unknown",
-    ],
+    ["an id and a refusal", `echo 7; ${failing("Invalid qos")}`, "unknown"],
+    ["a refusal before a time-out", `echo '${REFUSED}' >&2; exec sleep 600`, "unknown"],
+    ["a lost answer", failing("Socket timed out on send/recv operation"), "unknown"],
+    ["no controller", failing("Unable to contact slurm controller (connect failure)"), "unknown"],
     ["words that nobody knows", "echo 'sbatch: fatal: hm' >&2; exit 1", "unknown"],
-    [
-      "a refusal",
-      "echo 'sbatch: error: Batch job submission failed: Requested node configuration is not available' >&2; exit 1",
-      "refused",
-    ],
+    ["a refusal", failing("Requested node configuration is not available"), "refused"],
     ["a bad option", "echo 'sbatch: error: Invalid --time specification' >&2; exit 255", "refused"],
   ])("answered by %s is taken for what it is", async (_what, body, kind) => {
     const fakes = fakeSlurm();
@@ -109,10 +112,7 @@ describe("a submission", () => {
 
   test("that Slurm refuses says why", async () => {
     const fakes = fakeSlurm();
-    fakes.set(
-      "sbatch",
-      "echo 'sbatch: error: Batch job submission failed: Invalid qos' >&2; exit 1",
-    );
+    fakes.set("sbatch", failing("Invalid qos"));
     const outcome = await (await fakes.connect()).submitHeld(request());
     expect(outcome).toMatchObject({ why: expect.stringContaining("Invalid qos") as string });
   });
@@ -196,3 +196,7 @@ test("a Slurm that names no cluster isn't one", async () => {
   fakes.set("scontrol", "echo hello");
   await expect(fakes.connect()).rejects.toMatchObject({ code: "SLURM_FAILED" });
 });
+
+function failing(reason: string): string {
+  return `echo 'sbatch: error: Batch job submission failed: ${reason}' >&2; exit 1`;
+}

@@ -1,6 +1,6 @@
 /**
- * Fake Slurm commands on a PATH of their own: each notes its arguments, byte for byte, and then runs
- * the body that the test wrote for it.
+ * Fake Slurm commands on a PATH of their own: each notes its arguments, byte for byte, and then
+ * runs the body that the test wrote for it.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,7 @@ export interface Fakes {
   set(name: string, body: string): void;
   /** The arguments of each call of a command so far. */
   calls(name: string): readonly (readonly string[])[];
-  connect(timeoutMs?: number): Promise<Slurm>;
+  connect(timeoutMs?: number, jobEnvironment?: Record<string, string>): Promise<Slurm>;
 }
 
 /** A folder of fakes that goes when the test ends; `scontrol` knows the cluster `fake1`. */
@@ -31,14 +31,14 @@ export function fakeSlurm(): Fakes {
     writeFileSync(join(folder, name), text, { mode: 0o755 });
   };
   set("scontrol", CONTROL);
-  const connect = (timeoutMs = 5_000) =>
-    connectSlurm({ confPath: "/fake.conf", exported: "NONE" }, { env, timeoutMs });
+  const connect = (timeoutMs = 5_000, jobEnvironment: Record<string, string> | null = null) =>
+    connectSlurm({ confPath: "/fake.conf", jobEnvironment }, { env, timeoutMs });
   return { folder, env, set, calls: (name) => readCalls(join(folder, "calls", name)), connect };
 }
 
 /** A body of scontrol that names the cluster, then goes on with the given one. */
 export function controlWith(body: string): string {
-  return `case "$*" in "show config") echo "ClusterName             = fake1"; exit 0;; esac\n${body}`;
+  return `case "$*" in "show config") echo "ClusterName   = fake1"; exit 0;; esac\n${body}`;
 }
 
 /** One line as `scontrol --oneliner show job` of 22.05 prints it, shortened in the middle. */

@@ -13,8 +13,9 @@ const HELD =
   "EndTime=Unknown Deadline=N/A SuspendTime=None SecsPreSuspend=0 " +
   "LastSchedEval=2026-11-22T18:10:38 Scheduler=Main Partition=main AllocNode:Sid=localhost:4200 " +
   "ReqNodeList=(null) ExcNodeList=(null) NodeList= NumNodes=1 NumCPUs=2 NumTasks=2 CPUs/Task=1 " +
-  "ReqB:S:C:T=0:0:*:* TRES=cpu=2,mem=4000M,node=1,billing=2 Socks/Node=* NtasksPerN:B:S:C=0:0:*:* " +
-  "CoreSpec=* MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0 Features=(null) DelayBoot=00:00:00 " +
+  "ReqB:S:C:T=0:0:*:* TRES=cpu=2,mem=4000M,node=1,billing=2 Socks/Node=* " +
+  "NtasksPerN:B:S:C=0:0:*:* CoreSpec=* MinCPUsNode=1 MinMemoryNode=0 MinTmpDiskNode=0 " +
+  "Features=(null) DelayBoot=00:00:00 " +
   "OverSubscribe=OK Contiguous=0 Licenses=(null) Network=(null) Command=/tmp/j.sh WorkDir=/tmp " +
   "Comment=x  StdErr=/tmp/out StdIn=/dev/null StdOut=/tmp/out Power= \n";
 

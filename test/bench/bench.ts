@@ -1,0 +1,29 @@
+/** What a bench is, and how its figure is printed. One file a number that we publish. */
+
+export interface BenchResult {
+  readonly name: string;
+  readonly unit: string;
+  /** Median of our runs. */
+  readonly ours: number;
+  /** Median of each rival's runs in the same session; one that isn't installed is "not run". */
+  readonly rivals: Readonly<Record<string, number | "not run">>;
+  /** Runs of ours, in order. */
+  readonly runs: readonly number[];
+  /** Further measured figures of the same runs, by name with unit. */
+  readonly also?: Readonly<Record<string, number>>;
+}
+
+export interface Bench {
+  readonly name: string;
+  /** @param runs - how often each side runs. */
+  run(runs: number): Promise<BenchResult>;
+}
+
+/** The middle value; the mean of the two middle ones of an even number. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const upper = sorted[sorted.length >> 1];
+  const lower = sorted[(sorted.length - 1) >> 1];
+  if (upper === undefined || lower === undefined) throw new Error("no value");
+  return (upper + lower) / 2;
+}

@@ -1,0 +1,107 @@
+"""What a run left, read by other people's libraries: pyarrow, numpy, scipy and xarray.
+
+  check.py shards FOLDER           every shard of a sealed folder
+  check.py result NETCDF FOLDER    the solver's result: a sample of the neighbours, the whole heat
+  check.py genomes NETCDF FASTQ    how many neighbours are of a read's own genome, by its name
+
+Each prints one JSON object of what it found, or ends with an assertion.
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xarray
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "parity"))
+import oracle  # noqa: E402
+
+QUERIES = 200
+
+
+def manifest_of(folder):
+    return json.loads(pathlib.Path(folder, "manifest.json").read_text())
+
+
+def shards(folder):
+    manifest = manifest_of(folder)
+    width = manifest["dimensions"]
+    rows, ids = 0, set()
+    for shard in manifest["shards"]:
+        table = pq.read_table(pathlib.Path(folder, shard["file"]))
+        kind = table.schema.field("embedding").type
+        assert pa.types.is_fixed_size_list(kind) and kind.list_size == width, kind
+        assert pa.types.is_float32(kind.value_type), kind
+        values = table.column("embedding").combine_chunks().flatten().to_numpy()
+        assert np.isfinite(values).all() and len(values) == width * shard["rows"]
+        # Centred log-counts: each row's mean is 0, and no row is.
+        vectors = values.reshape(-1, width)
+        assert np.abs(vectors.mean(axis=1)).max(initial=0) < 1e-5
+        assert (np.abs(vectors).max(axis=1) > 0.1).all()
+        ordinal = table.column("ordinal").to_numpy()
+        assert np.array_equal(ordinal, np.arange(shard["rows"])) and shard["firstRow"] == rows
+        assert (table.column("n_tokens").to_numpy() >= 32).all()
+        ids.update(table.column("read_id").to_pylist())
+        rows += len(ordinal)
+    print(json.dumps({"shards": len(manifest["shards"]), "rows": rows, "ids": len(ids)}))
+
+
+def nearest(points, queries, k):
+    """Exact neighbours of some nodes, summed in the solver's order, so that ids must be equal."""
+    total = np.zeros((len(queries), len(points)))
+    for d in range(points.shape[1]):
+        difference = points[queries, d, None] - points[None, :, d]
+        total += difference * difference
+    total[np.arange(len(queries)), queries] = np.inf
+    ids = np.argsort(total, axis=1, kind="stable")[:, :k]
+    return ids, np.sqrt(np.take_along_axis(total, ids, axis=1))
+
+
+def result(netcdf, folder):
+    data = xarray.open_dataset(netcdf)
+    for name, variable in data.variables.items():
+        assert variable.attrs["units"] == "1" and variable.attrs["long_name"], name
+    manifest = manifest_of(folder)
+    rows = oracle.read_rows([pathlib.Path(folder, shard["file"]) for shard in manifest["shards"]])
+    nodes, node_of_row = oracle.collapse(rows)
+    assert data.sizes["row"] == manifest["rows"] and data.sizes["node"] == len(nodes)
+    assert np.array_equal(data.node_of_row, node_of_row)
+    k = data.sizes["neighbor"]
+    random = np.random.default_rng(3)
+    queries = np.sort(random.choice(len(nodes), min(QUERIES, len(nodes)), replace=False))
+    ids, distances = nearest(nodes.astype(np.float64), queries, k)
+    assert np.array_equal(data.knn_index.values[queries], ids)
+    off = oracle.difference(data.knn_distance.values[queries], distances)
+    assert off <= oracle.TOLERANCE_DISTANCE * distances.max(), off
+    weights = oracle.graph(data.knn_index.values, data.knn_distance.values)
+    degree = np.asarray(weights.sum(axis=1)).ravel()
+    assert oracle.difference(data.degree, degree) <= oracle.TOLERANCE_DISTANCE * degree.max()
+    assert np.array_equal(data.component, oracle.component_labels(weights))
+    start = np.zeros((len(nodes), data.sizes["field"]))
+    start[node_of_row[data.field_row], np.arange(data.sizes["field"])] = 1
+    heat = 0.0
+    for at, time in enumerate(data.time.values):
+        values = oracle.heat(weights, degree, start, time)
+        heat = max(heat, oracle.difference(data.heat[at], values[node_of_row]))
+    assert heat <= oracle.TOLERANCE_HEAT, heat
+    times = data.time.values.tolist()
+    print(json.dumps({"nodes": len(nodes), "k": k, "times": times, "distance": off, "heat": heat}))
+
+
+def genomes(netcdf, fastq):
+    data = xarray.open_dataset(netcdf)
+    with open(fastq) as lines:
+        names = [line.split()[1] for line in lines if line.startswith("@sim_")]
+    genome = np.unique(names, return_inverse=True)[1]
+    _, first = np.unique(data.node_of_row, return_index=True)
+    own = genome[first]
+    same = own[data.knn_index.values] == own[:, None]
+    print(json.dumps({"genomes": int(genome.max()) + 1, "same": float(same.mean())}))
+
+
+if __name__ == "__main__":
+    command, *rest = sys.argv[1:]
+    {"shards": shards, "result": result, "genomes": genomes}[command](*rest)

@@ -1,0 +1,170 @@
+/** Slurm jobs through the port, on a real private Slurm. */
+import { execFile } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { connectSlurm } from "../../../head/slurm/commands.ts";
+import { releaseOnce, submitOnce } from "../../../head/slurm/launch.ts";
+import { readExit, submitRequest } from "../../../head/slurm/solve-attempt.ts";
+import { signalExactly } from "../../../runtime/processes.ts";
+import {
+  compileMpiProgram,
+  JOB_WAIT,
+  newAttempt,
+  startTestSlurm,
+  submit,
+  type TestSlurm,
+  toEnd,
+  untilEnd,
+} from "./support.ts";
+
+const run = promisify(execFile);
+let at: TestSlurm;
+
+beforeAll(async () => {
+  at = await startTestSlurm();
+});
+afterAll(() => at?.close());
+
+describe("an attempt", () => {
+  test("waits held until it is released, and then completes", async () => {
+    const script = `echo "$LIGASE_MARK $(nice)" > "$out"`;
+    const attempt = { ...(await newAttempt(at, { script })), ranks: 1 };
+    const ref = await submit(at.slurm, attempt);
+    expect(ref.clusterName).toBe(at.started.clusterName);
+    const held = await at.slurm.poll(ref);
+    expect(held).toMatchObject({ state: "PENDING", held: true, reason: "JobHeldUser" });
+    expect(readdirSync(attempt.folder)).toEqual([]);
+
+    const outcome = await toEnd(at.slurm, ref, attempt);
+    expect(outcome).toEqual({ state: "COMPLETED", exitCode: 0, reason: "None", error: null });
+    expect(await readExit(attempt.folder)).toEqual({ exitCode: 0, signal: null });
+    expect(readFileSync(attempt.output, "utf8")).toBe(`${at.mark} 5\n`);
+    expect(readFileSync(join(attempt.folder, "started"), "utf8")).toBe(`${ref.id}\n`);
+  });
+
+  test("runs its ranks as one MPI program", async () => {
+    const solver = await compileMpiProgram(at.root);
+    const attempt = await newAttempt(at, { solver, args: [] });
+    const outcome = await toEnd(at.slurm, await submit(at.slurm, attempt), attempt);
+    expect(outcome).toMatchObject({ state: "COMPLETED", error: null });
+    expect(readFileSync(attempt.output, "utf8")).toBe("2 1\n");
+  });
+
+  test("that fails gives its exit code and its error line, and no result", async () => {
+    const line = '{"error":{"code":"BAD_DATA","what":"a NaN","where":{"row":7}}}';
+    const attempt = await newAttempt(at, {
+      script: `echo half > "$out"; echo '${line}' >&2; exit 7`,
+    });
+    const outcome = await toEnd(at.slurm, await submit(at.slurm, attempt), attempt);
+    expect(outcome).toMatchObject({
+      state: "FAILED",
+      exitCode: 7,
+      reason: "NonZeroExitCode",
+      error: { code: "SOLVE_FAILED", what: "BAD_DATA: a NaN", where: { row: 7 } },
+    });
+    expect(existsSync(attempt.output)).toBe(false);
+  });
+
+  test("whose rank is killed fails with its signal", async () => {
+    const attempt = await newAttempt(at, { script: "kill -9 $$" });
+    const outcome = await toEnd(at.slurm, await submit(at.slurm, attempt), attempt);
+    expect(outcome).toMatchObject({ state: "FAILED", exitCode: 137 });
+    expect(outcome.error?.what).toBe("the solver ended with exit code 137, signal 9");
+  });
+
+  test("cancelled from outside ends as CANCELLED, recorded, with no scratch left", async () => {
+    const attempt = await newAttempt(at, { script: `echo half > "$out"; exec sleep 600` });
+    const ref = await submit(at.slurm, attempt);
+    await releaseOnce(at.slurm, ref);
+    const scratch = () => readdirSync(join(at.root, "out")).find((name) => name.includes(ref.name));
+    await vi.waitUntil(() => scratch() !== undefined, JOB_WAIT);
+    await run("scancel", [ref.id], { env: at.env });
+    const outcome = await untilEnd(at.slurm, ref, attempt);
+    expect(outcome).toMatchObject({ state: "CANCELLED", error: { code: "SOLVE_CANCELLED" } });
+    expect(await readExit(attempt.folder)).toMatchObject({ signal: 15 });
+    expect(scratch()).toBeUndefined();
+    expect(existsSync(attempt.output)).toBe(false);
+  });
+
+  test("with text that a shell or Slurm would read otherwise keeps it byte for byte", async () => {
+    const odd = ["$(id)", "`id`", ";", "a\nb", "%j\\", "--hold", "-N9", "'\"", "é"];
+    const script = `printf '%s\\n' "$@" | head -n 10 > "$out"`;
+    const first = await newAttempt(at, { script });
+    const attempt = { ...first, ranks: 1, output: join(at.root, "out", "%j $(id);\\_sim.nc") };
+    const withOdd = { ...attempt, solverArguments: [...attempt.solverArguments, ...odd] };
+    const outcome = await toEnd(at.slurm, await submit(at.slurm, withOdd), withOdd);
+    expect(outcome.error).toBeNull();
+    expect(readFileSync(withOdd.output, "utf8")).toBe(`${odd.join("\n")}\n`);
+  });
+});
+
+describe("a submission", () => {
+  test("is found by name, and a second one isn't made", async () => {
+    const attempt = await newAttempt(at, {});
+    const request = submitRequest(attempt);
+    const ref = await submitOnce(at.slurm, request);
+    expect(await submitOnce(at.slurm, request)).toEqual(ref);
+    expect(await at.slurm.find(request.name)).toMatchObject([{ ...ref, held: true }]);
+    expect(await at.slurm.find(`${request.name}0`)).toEqual([]);
+    await at.slurm.cancel(ref);
+    expect(await at.slurm.find(request.name)).toMatchObject([{ ...ref, state: "CANCELLED" }]);
+  });
+
+  test("doubled by a late answer leaves one: the other held job is cancelled", async () => {
+    const request = submitRequest(await newAttempt(at, {}));
+    await at.slurm.submitHeld(request);
+    await at.slurm.submitHeld(request);
+    const ref = await submitOnce(at.slurm, request);
+    const jobs = await at.slurm.find(request.name);
+    expect(jobs).toHaveLength(2);
+    expect(jobs.filter(({ held }) => held)).toMatchObject([ref]);
+    await at.slurm.cancel(ref);
+  });
+
+  test("of more ranks than there are cores is refused instead of waiting for ever", async () => {
+    const attempt = { ...(await newAttempt(at, {})), ranks: 99 };
+    await expect(submit(at.slurm, attempt)).rejects.toMatchObject({ code: "SLURM_FAILED" });
+    expect(await at.slurm.find(submitRequest(attempt).name)).toEqual([]);
+  });
+});
+
+describe("a job that isn't ours to touch", () => {
+  test("because Slurm doesn't know it: no state, no release", async () => {
+    const { clusterName } = at.slurm;
+    const ref = { clusterName, id: "4000000", name: "ligase-000000000000-1" };
+    expect(await at.slurm.poll(ref)).toBeUndefined();
+    await expect(at.slurm.release(ref)).rejects.toMatchObject({ code: "SLURM_FAILED" });
+    await at.slurm.cancel(ref);
+  });
+
+  test("because it has another name or cluster: it stays as it is", async () => {
+    const ref = await submit(at.slurm, await newAttempt(at, {}));
+    for (const other of [{ name: `${ref.name}0` }, { clusterName: "lg00000000" }]) {
+      const wrong = { ...ref, ...other };
+      expect(await at.slurm.poll(wrong)).toBeUndefined();
+      await expect(at.slurm.release(wrong)).rejects.toMatchObject({ code: "SLURM_FAILED" });
+      await at.slurm.cancel(wrong);
+    }
+    expect(await at.slurm.poll(ref)).toMatchObject({ state: "PENDING", held: true });
+    await at.slurm.cancel(ref);
+  });
+});
+
+test("a controller that hangs is an error in time, and a job isn't lost by it", async () => {
+  const ref = await submit(at.slurm, await newAttempt(at, {}));
+  const hasty = await connectSlurm(at.started.connection, { timeoutMs: 700 });
+  const [, controller] = at.started.processes;
+  if (controller === undefined) throw new Error("no slurmctld");
+  signalExactly(controller, "SIGSTOP");
+  try {
+    await expect(hasty.poll(ref)).rejects.toMatchObject({ code: "SLURM_FAILED" });
+    const outcome = await hasty.submitHeld(submitRequest(await newAttempt(at, {})));
+    expect(outcome.kind).toBe("unknown");
+  } finally {
+    signalExactly(controller, "SIGCONT");
+  }
+  await vi.waitUntil(async () => (await at.slurm.poll(ref))?.held === true, JOB_WAIT);
+  await at.slurm.cancel(ref);
+});

@@ -1,0 +1,45 @@
+/**
+ * The log of one real run of the sample, recorded once: what it says must never come to mean
+ * something else. A change of `apply` that breaks this breaks the resume of every run that exists.
+ */
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { digestOf, newHeadState, decide } from "../../head/core.ts";
+import { stateSnapshot } from "../../head/facts.ts";
+import { replay, takeLead } from "../../head/lead.ts";
+import { readLog } from "../../head/log.ts";
+
+const GOLDEN = fileURLToPath(new URL("../golden", import.meta.url));
+
+test("recorded facts of the sample run give the same state through apply", async () => {
+  const { state, next } = await replay(GOLDEN);
+  const recorded: unknown = JSON.parse(await readFile(join(GOLDEN, "sample-state.json"), "utf8"));
+  expect(stateSnapshot(state)).toEqual(recorded);
+  expect(next).toBeGreaterThan(10);
+  expect(digestOf(state).facts).toBe((await readLog(GOLDEN)).facts.length);
+});
+
+test("that state is the finished sample: all its reads, sealed and solved", async () => {
+  const { state } = await replay(GOLDEN);
+  const [dataset] = state.datasets.values();
+  const receipts = dataset?.inputs.flatMap((input) => [...input.receipts.values()]) ?? [];
+  expect(dataset?.state.kind).toBe("sealed");
+  expect(receipts.reduce((sum, { records }) => sum + records, 0)).toBe(20_000);
+  expect([...state.solves.values()].map((solve) => solve.state.kind)).toEqual(["succeeded"]);
+  expect([...state.programs.values()].map((job) => job.state.kind)).toEqual(["returned"]);
+});
+
+test("a head that leads from it has nothing to do", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "lgr-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await cp(join(GOLDEN, "log"), join(folder, "log"), { recursive: true });
+  const { state: durable } = await takeLead(folder);
+  const config = { stateFolder: folder, solverSha256: "5".repeat(64), slurm: "private" } as const;
+  const state = newHeadState(durable, config, 0);
+  for (const nowMs of [0, 10_000, 20_000]) {
+    expect(decide(state, { type: "tick" }, nowMs)).toEqual({ facts: [], effects: [] });
+  }
+});

@@ -1,0 +1,157 @@
+/** The head's daemon: no effect leaves before the facts it follows are durable. */
+import { describe, expect, test } from "vitest";
+import { newHeadState } from "../../../head/core.ts";
+import { HeadDaemon } from "../../../head/daemon.ts";
+import type { Effect, HeadEvent } from "../../../head/events.ts";
+import { emptyState, type Fact } from "../../../head/facts.ts";
+import { SystemError } from "../../../runtime/errors.ts";
+import { LOG_SEGMENT_FACTS_MAX } from "../../../runtime/limits.ts";
+import type { Done } from "../../../runtime/messages.ts";
+import { CALLER, committed, CONFIG, jobIdOf, reportOf, specOf } from "./support.ts";
+
+/** A daemon over a log whose appends the test ends. */
+function setUp() {
+  const appends: { facts: readonly Fact[]; end: (error?: Error) => void }[] = [];
+  const effects: Effect[] = [];
+  const fatal: Error[] = [];
+  const daemon = new HeadDaemon(newHeadState(emptyState(), CONFIG, 0), {
+    now: () => 0,
+    append: (facts) =>
+      new Promise((resolve, reject) => {
+        appends.push({ facts, end: (error) => (error === undefined ? resolve() : reject(error)) });
+      }),
+    carryOut: (effect) => effects.push(effect),
+    fatal: (error) => fatal.push(error),
+  });
+  return { daemon, appends, effects, fatal };
+}
+
+function submission(name: string): HeadEvent {
+  const request = { op: "submit-dataset", spec: specOf(name), continuation: null } as const;
+  return { type: "api", caller: CALLER, request };
+}
+
+function reportedBy(worker: string, done: Done[]): HeadEvent {
+  return { type: "report", worker, report: reportOf({ done }) };
+}
+
+const STATUS: HeadEvent = { type: "api", caller: CALLER, request: { op: "status" } };
+
+/** Lets all that is ready happen; an append that wasn't ended stays as it is. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+}
+
+describe("an effect", () => {
+  test("leaves after its fact is durable", async () => {
+    const { daemon, appends, effects } = setUp();
+    daemon.feed({ type: "report", worker: "w1", report: reportOf() });
+    daemon.feed(submission("a"));
+    await settle();
+    expect(appends).toHaveLength(1);
+    expect(effects).toEqual([]);
+    appends[0]?.end();
+    await settle();
+    expect(effects.map(({ type }) => type)).toEqual(["reply", "command"]);
+  });
+
+  test("without a fact of its own waits for the facts before it", async () => {
+    const { daemon, appends, effects } = setUp();
+    daemon.feed(submission("a"));
+    daemon.feed(STATUS);
+    await settle();
+    expect(effects).toEqual([]);
+    appends[0]?.end();
+    await settle();
+    expect(effects.map(({ type }) => type)).toEqual(["reply", "reply"]);
+  });
+
+  test("leaves at once when no fact waits", () => {
+    const { daemon, appends, effects } = setUp();
+    daemon.feed(STATUS);
+    expect(appends).toEqual([]);
+    expect(effects).toHaveLength(1);
+  });
+});
+
+describe("facts", () => {
+  test("that come while an append is under way make one group, in order", async () => {
+    const { daemon, appends, effects } = setUp();
+    for (const name of ["a", "b", "c", "d"]) daemon.feed(submission(name));
+    await settle();
+    expect(appends.map(({ facts }) => facts.length)).toEqual([1]);
+    appends[0]?.end();
+    await settle();
+    expect(appends.map(({ facts }) => facts.length)).toEqual([1, 3]);
+    expect(effects).toHaveLength(1);
+    appends[1]?.end();
+    await settle();
+    const jobs = effects.map((effect) => (effect.type === "reply" ? effect.value : null));
+    expect(jobs).toEqual(["a", "b", "c", "d"].map((name) => ({ jobId: jobIdOf(specOf(name)) })));
+  });
+
+  test("of a large group go in segments of bounded size, and effects after the last", async () => {
+    const { daemon, appends, effects } = setUp();
+    const jobId = jobIdOf(specOf("a"));
+    const shards = LOG_SEGMENT_FACTS_MAX + 1;
+    const planned = { kind: "planned" as const, planSha256: "e".repeat(64), shards: [shards] };
+    daemon.feed(submission("a"));
+    appends[0]?.end();
+    daemon.feed(reportedBy("w1", [{ task: `plan/${jobId}`, attempt: 0, outcome: planned }]));
+    await settle();
+    appends[1]?.end();
+    await settle();
+    effects.length = 0;
+    const done = Array.from({ length: shards }, (_, shard) => {
+      return { task: `shard/${jobId}/0/${shard}`, attempt: 0, outcome: committed(0, shard) };
+    });
+    daemon.feed(reportedBy("w1", done));
+    await settle();
+    expect(appends[2]?.facts).toHaveLength(LOG_SEGMENT_FACTS_MAX);
+    appends[2]?.end();
+    await settle();
+    expect(appends[3]?.facts).toHaveLength(1);
+    expect(effects).toEqual([]);
+    appends[3]?.end();
+    await settle();
+    expect(effects).toMatchObject([{ type: "command", worker: "w1" }]);
+  });
+});
+
+describe("a failed append", () => {
+  test("ends the head; no effect leaves, and no event is taken any more", async () => {
+    const { daemon, appends, effects, fatal } = setUp();
+    daemon.feed(submission("a"));
+    daemon.feed(STATUS);
+    await settle();
+    appends[0]?.end(new SystemError("LOG_FENCED", "another leads"));
+    await settle();
+    daemon.feed(STATUS);
+    daemon.feed(submission("b"));
+    await settle();
+    expect(fatal).toMatchObject([{ code: "LOG_FENCED" }]);
+    expect(effects).toEqual([]);
+    expect(appends).toHaveLength(1);
+  });
+});
+
+test("a mistake in the core ends the head before anything of it leaves", async () => {
+  const { daemon, appends, effects, fatal } = setUp();
+  daemon.state.durable.datasets.get = () => {
+    throw new TypeError("a mistake");
+  };
+  daemon.feed(submission("a"));
+  await settle();
+  expect(fatal).toMatchObject([{ code: "INTERNAL", what: "a mistake" }]);
+  expect([appends, effects]).toEqual([[], []]);
+});
+
+test("a stopped daemon takes no event and lets nothing leave", async () => {
+  const { daemon, appends, effects, fatal } = setUp();
+  daemon.feed(submission("a"));
+  daemon.stop();
+  appends[0]?.end();
+  daemon.feed(STATUS);
+  await settle();
+  expect([effects, fatal]).toEqual([[], []]);
+});

@@ -1,0 +1,94 @@
+/** What clients are told: a value in the shape they check, of bounded size. */
+import { describe, expect, test } from "vitest";
+import { digestOf } from "../../../head/core.ts";
+import { clusterStatus, type ClusterStatus } from "../../../runtime/client/cluster.ts";
+import { canonicalJson, sha256Hex } from "../../../runtime/ids.ts";
+import { parseMessage } from "../../../runtime/messages.ts";
+import { solve } from "../../../solver/solve.ts";
+import { apply } from "../../../head/apply.ts";
+import { emptyState, stateSnapshot } from "../../../head/facts.ts";
+import { CALLER, committed, effectsOf, MANIFEST, specOf, TestHead } from "./support.ts";
+
+function ask(head: TestHead, op: "status" | "digest"): unknown {
+  const decision = head.feed({ type: "api", caller: CALLER, request: { op } });
+  expect(decision.facts).toEqual([]);
+  return effectsOf(decision, "reply")[0]?.value;
+}
+
+function statusOf(head: TestHead): ClusterStatus {
+  return parseMessage(clusterStatus, ask(head, "status"));
+}
+
+describe("a status", () => {
+  test("shows a dataset's progress from its receipts", () => {
+    const head = new TestHead();
+    const spec = specOf("a", 2);
+    const id = head.running(spec, [2, null]);
+    head.done(
+      "w1",
+      `shard/${id}/0/1`,
+      committed(0, 1, { rows: 4, records: 6, filtered: { short: 2 } }),
+    );
+    const [dataset] = statusOf(head).datasets;
+    expect(dataset).toMatchObject({
+      id,
+      uri: "/out/a",
+      state: { kind: "running" },
+      shards: { done: 1, total: null },
+      reads: { in: 6, passed: 4, filtered: 2 },
+      encoder: { name: "kmer" },
+      dimensions: 136,
+    });
+    const other = new TestHead();
+    other.running(specOf("b"), [3]);
+    expect(statusOf(other).datasets[0]?.shards).toEqual({ done: 0, total: 3 });
+  });
+
+  test("says which solve each continuation is, whatever the order they were asked for in", () => {
+    const head = new TestHead();
+    const spec = specOf("a");
+    const first = solve({ k: 15 });
+    const second = solve({ k: 5 });
+    head.submit(spec, first);
+    const id = head.running(spec, [1]);
+    expect(statusOf(head).datasets[0]?.continuations).toEqual([
+      { continuation: first, solve: null },
+    ]);
+    head.done("w1", `shard/${id}/0/0`, committed(0, 0));
+    head.feed({ type: "sealed", jobId: id, manifestSha256: MANIFEST });
+    head.submit(spec, second);
+    head.submit(spec, first);
+    const { datasets, solves } = statusOf(head);
+    const [one, two] = datasets[0]?.continuations ?? [];
+    expect(solves.find((it) => it.id === one?.solve)?.spec).toMatchObject({ k: 15 });
+    expect(solves.find((it) => it.id === two?.solve)?.spec).toMatchObject({ k: 5 });
+    expect(solves).toHaveLength(2);
+  });
+
+  test("shows the 64 newest jobs", () => {
+    const head = new TestHead();
+    for (let i = 0; i < 70; i += 1) head.submit(specOf(`n${i}`));
+    const { datasets } = statusOf(head);
+    expect(datasets).toHaveLength(64);
+    expect(datasets.at(-1)?.uri).toBe("/out/n69");
+  });
+});
+
+describe("a digest", () => {
+  test("is that of the replayed facts", () => {
+    const head = new TestHead();
+    head.running(specOf("a"), [2]);
+    const replayed = emptyState();
+    for (const fact of head.facts) apply(replayed, fact);
+    const sha256 = sha256Hex(canonicalJson(stateSnapshot(replayed)));
+    expect(ask(head, "digest")).toEqual({ facts: head.facts.length, sha256 });
+    expect(digestOf(replayed)).toEqual({ facts: head.facts.length, sha256 });
+  });
+
+  test("changes with the state", () => {
+    const head = new TestHead();
+    const before = ask(head, "digest");
+    head.submit(specOf("a"));
+    expect(ask(head, "digest")).not.toEqual(before);
+  });
+});

@@ -1,0 +1,49 @@
+/** Messages between processes: their shapes are checked before anything trusts them. */
+import { describe, expect, test } from "vitest";
+import {
+  apiRequest,
+  command,
+  datasetSpec,
+  outcome,
+  parseMessage,
+  receipt,
+  report,
+} from "../../runtime/messages.ts";
+import { receiptOf, reportOf, specOf } from "./head/support.ts";
+
+const EPOCH = { number: 1, leader: "A" };
+const ORDER = { epoch: EPOCH, sequence: 1, assign: [], cancel: [], ack: [] };
+
+describe("a message in its shape", () => {
+  test.each([
+    ["spec", datasetSpec, specOf("a", 2)],
+    ["receipt", receipt, receiptOf(0, 1, { endOfInput: 9 })],
+    ["report", report, reportOf({ held: [{ task: "plan/a", attempt: 0 }] })],
+    ["command", command, ORDER],
+  ])("is given back: %s", (_name, schema, value) => {
+    expect(parseMessage(schema, value)).toEqual(value);
+  });
+
+  test("loses what its schema doesn't name", () => {
+    expect(parseMessage(command, { ...ORDER, more: 1 })).toEqual(ORDER);
+  });
+});
+
+describe("a message out of shape", () => {
+  test.each([
+    ["a negative count", command, { ...ORDER, sequence: -1 }, "sequence"],
+    ["a fraction", command, { ...ORDER, sequence: 0.5 }, "sequence"],
+    ["a number past 2^53", command, { ...ORDER, sequence: 2 ** 53 }, "sequence"],
+    ["no epoch", command, { ...ORDER, epoch: undefined }, "epoch"],
+    ["a short hash", receipt, receiptOf(0, 0, { sha256: "abc" }), "sha256"],
+    ["an unknown metric", receipt, { ...receiptOf(0, 0), stage: { metric: "l1" } }, "stage"],
+    ["an unknown outcome", outcome, { kind: "maybe" }, "kind"],
+    ["an unknown request", apiRequest, { op: "shell", command: "ls" }, "op"],
+    ["a long text", apiRequest, { op: "spawn", actor: "x".repeat(5_000) }, "program"],
+    ["nothing", report, null, "message"],
+  ] as const)("is refused: %s", (_name, schema, value, where) => {
+    const parse = () => parseMessage(schema, value);
+    expect(parse).toThrow("FRAME_INVALID");
+    expect(parse).toThrow(where);
+  });
+});

@@ -1,0 +1,158 @@
+/** The batch script, run by bash with an `srun` of ours in front of it. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { submitRequest } from "../../../head/slurm/solve-attempt.ts";
+
+const WAIT = { timeout: 10_000, interval: 5 };
+let root: string;
+let output: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "lgs-"));
+  for (const name of ["bin", "state", "out dir"]) mkdirSync(join(root, name));
+  output = join(root, "out dir", "x $(id)_sim.nc");
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+describe("an attempt", () => {
+  test("publishes the result whole, with its side file, and leaves no scratch", async () => {
+    expect(await attempt('echo data > "$out"; echo {} > "$out.run.json"')).toBe(0);
+    expect(readFileSync(output, "utf8")).toBe("data\n");
+    expect(readdirSync(join(root, "out dir")).sort()).toEqual([
+      "x $(id)_sim.nc",
+      "x $(id)_sim.nc.run.json",
+    ]);
+    expect(exitRecord()).toEqual({ exitCode: 0, signal: null });
+    expect(readdirSync(join(root, "state")).sort()).toEqual([
+      "exit.json",
+      "started",
+      "stderr.log",
+      "stdout.log",
+    ]);
+  });
+
+  test("gives the solver its arguments byte for byte, the mark and a lower priority", async () => {
+    const args = ["--embeddings", "a b\n;$(id)"];
+    await attempt(`env > ${root}/env; echo x > "$out"`, args);
+    const given = readFileSync(join(root, "args"), "utf8").split("\0").slice(0, -1);
+    expect(given.slice(-5)).toEqual(["/bin/solver", ...args, "--output", expect.any(String)]);
+    expect(given).toContain("--mpi=pmix");
+    expect(given).toContain("--ntasks=2");
+    expect(given).toContain("--export=ALL");
+    expect(given.join(" ")).toContain("nice -n 5 /bin/solver");
+    const env = readFileSync(join(root, "env"), "utf8");
+    expect(env).toContain("LIGASE_MARK=00112233445566ff\n");
+    expect(env).toContain("OMPI_MCA_btl=self,vader\n");
+    expect(env).toMatch(new RegExp(`OMPI_MCA_btl_vader_backing_directory=${root}/ligase-`));
+    expect(readdirSync(root).filter((name) => name.startsWith("ligase-"))).toEqual([]);
+  });
+
+  test("across machines leaves the way between ranks to Open MPI", async () => {
+    const body = `env > ${root}/env; echo x > "$out"`;
+    expect(await attempt(body, [], { SLURM_JOB_NUM_NODES: "2" })).toBe(0);
+    expect(readFileSync(join(root, "env"), "utf8")).not.toContain("OMPI_MCA");
+  });
+
+  test("passes the solver's exit code on and shows no result", async () => {
+    expect(await attempt('echo half > "$out"; echo bad >&2; exit 65')).toBe(65);
+    expect(exitRecord()).toEqual({ exitCode: 65, signal: null });
+    expect(readdirSync(join(root, "out dir"))).toEqual([]);
+    expect(readFileSync(join(root, "state", "stderr.log"), "utf8")).toContain("bad\n");
+  });
+
+  test("without a result fails, though its solver said 0", async () => {
+    expect(await attempt("exit 0")).toBe(91);
+    expect(exitRecord()).toEqual({ exitCode: 91, signal: null });
+  });
+
+  test("records the signal that ended the solver", async () => {
+    expect(await attempt("kill -9 $$")).toBe(137);
+    expect(exitRecord()).toEqual({ exitCode: 137, signal: 9 });
+  });
+});
+
+describe("a result that stands already", () => {
+  test("is never replaced by other bytes", async () => {
+    writeFileSync(output, "older\n");
+    expect(await attempt('echo newer > "$out"')).toBe(91);
+    expect(readFileSync(output, "utf8")).toBe("older\n");
+    expect(readFileSync(join(root, "state", "stderr.log"), "utf8")).toContain("File exists");
+    expect(readdirSync(join(root, "out dir"))).toHaveLength(1);
+  });
+
+  test("of equal bytes is success, and stays the very file", async () => {
+    writeFileSync(output, "same\n");
+    const before = statSync(output).ino;
+    expect(await attempt('echo same > "$out"')).toBe(0);
+    expect(statSync(output).ino).toBe(before);
+  });
+});
+
+test("an attempt that was started before does nothing at all", async () => {
+  writeFileSync(join(root, "state", "started"), "7\n");
+  expect(await attempt('echo data > "$out"')).toBe(90);
+  expect(readdirSync(join(root, "state"))).toEqual(["started"]);
+  expect(existsSync(output)).toBe(false);
+  expect(existsSync(join(root, "args"))).toBe(false);
+});
+
+test("SIGTERM reaches the ranks' launcher, and the end is recorded", async () => {
+  const body = `trap 'echo told > ${root}/told; exit 9' TERM; : > ${root}/up
+    while :; do read -r line < ${root}/pipe; done`;
+  const pipe = spawn("mkfifo", [`${root}/pipe`]);
+  await once(pipe, "exit");
+  const child = start(body);
+  await vi.waitUntil(() => existsSync(join(root, "up")), WAIT);
+  child.kill("SIGTERM");
+  const [code] = (await once(child, "exit")) as [number];
+  // The launcher's own end counts, not that of the interrupted wait.
+  expect(code).toBe(9);
+  expect(readFileSync(join(root, "told"), "utf8")).toBe("told\n");
+  expect(exitRecord()).toEqual({ exitCode: 9, signal: null });
+  expect(existsSync(output)).toBe(false);
+});
+
+async function attempt(body: string, args: readonly string[] = [], env = {}): Promise<number> {
+  const child = start(body, args, env);
+  const [code] = (await once(child, "exit")) as [number];
+  return code;
+}
+
+/** Runs the script with an srun that notes its arguments, then does `body`; $out = --output's. */
+function start(body: string, args: readonly string[] = [], env: Record<string, string> = {}) {
+  const note = `printf '%s\\0' "$@" > ${root}/args; for out; do :; done`;
+  const text = `#!/bin/sh\n${note}\n${body}\n`;
+  writeFileSync(join(root, "bin", "srun"), text, { mode: 0o755 });
+  const { script, scriptArguments } = submitRequest({
+    solveId: "0123456789abcdef".repeat(4),
+    attempt: 1,
+    ranks: 2,
+    timeLimitMinutes: 1,
+    folder: join(root, "state"),
+    output,
+    mark: "00112233445566ff",
+    solver: "/bin/solver",
+    solverArguments: args,
+  });
+  return spawn("bash", [script, ...scriptArguments], {
+    env: { PATH: `${root}/bin:/usr/bin:/bin`, TMPDIR: root, ...env },
+    stdio: "ignore",
+  });
+}
+
+function exitRecord(): unknown {
+  return JSON.parse(readFileSync(join(root, "state", "exit.json"), "utf8"));
+}
