@@ -64,13 +64,13 @@ describe("a rule fails on", () => {
     ["a method of 70 lines", ts("head/a.ts", `class A { f() {${"\n".repeat(69)}} }`)],
     ["a test of 70 lines", ts("test/a.test.ts", `test("x", () => {${"\n".repeat(69)}});`)],
     ["a C++ function of 70 lines", ts("solver/src/a.cpp", cpp(68))],
-    ["a core with a node module", ts("head/core.ts", 'import { join } from "node:path";')],
+    ["a core with a node module", ts("head/core/core.ts", 'import { join } from "node:path";')],
     ["a core that awaits", ts("worker/core.ts", "export const x = await f();")],
     ["a core with an async function", ts("head/placement.ts", "async function f() {}")],
     ["a core with a clock", ts("head/autoscale.ts", "const x = Date.now();")],
-    ["a core with a new date", ts("head/core.ts", "const x = new Date();")],
-    ["a core with chance", ts("head/core.ts", "const x = Math.random();")],
-    ["a core that waits", ts("head/core.ts", "setTimeout(f, 1);")],
+    ["a core with a new date", ts("head/core/core.ts", "const x = new Date();")],
+    ["a core with chance", ts("head/core/core.ts", "const x = Math.random();")],
+    ["a core that waits", ts("head/core/core.ts", "setTimeout(f, 1);")],
     ["a file that calls itself a core", ts("head/a.ts", "/** Pure core. */\nperformance.now();")],
     ["a note to oneself", ts("head/a.ts", `// ${split("TO", "DO")}: later`)],
     ["a note in C++", ts("solver/src/a.h", `// ${split("FIX", "ME")}`)],
@@ -125,7 +125,10 @@ describe("a rule allows", () => {
     ["a C++ function of 69 lines", ts("solver/src/a.cpp", cpp(67))],
     ["a print of the command", ts("head/cli/a.ts", 'console.log("x");')],
     ["a test that needs a file", ts("test/a.test.ts", 'test.skipIf(!x)("x", f);')],
-    ["a clock outside of cores", ts("head/daemon.ts", "/** Feeds the core. */\nDate.now();")],
+    [
+      "a clock outside of cores",
+      ts("head/daemon/daemon.ts", "/** Feeds the core. */\nDate.now();"),
+    ],
   ])("%s", (_, file) => {
     expect(fileBreaches(file)).toEqual([]);
   });

@@ -37,7 +37,7 @@ export interface SlurmAccess {
   readonly launcher: string;
 }
 
-/** Configuration of `head/main.ts`, as JSON in the file its argument names. */
+/** Configuration of `head/daemon/main.ts`, as JSON in the file its argument names. */
 export interface HeadConfig {
   readonly natsUrl: string;
   readonly cluster: string;

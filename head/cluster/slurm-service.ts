@@ -3,9 +3,11 @@
  * Found or started at the first wish, once; at the end our slurm jobs are cancelled before a
  * private one's daemons stop.
  */
+import { rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { SystemError } from "../../runtime/errors.ts";
 import { SCANCEL_MS } from "../../runtime/limits.ts";
+import { isAlive } from "../../runtime/processes.ts";
 import { connectSlurm } from "../slurm/commands.ts";
 import { connectionOf } from "../slurm/connection.ts";
 import { startPrivateSlurm } from "../slurm/private.ts";
@@ -21,6 +23,8 @@ export interface OpenSlurm {
   readonly access: SlurmAccess;
   /** Cancels these jobs, whose cluster, id and name must match. */
   cancel(jobs: readonly ActiveSlurmJob[]): Promise<void>;
+  /** Whether what was started for us still runs; true when nothing was. */
+  isAlive(): boolean;
   /** Ends what was started for us. */
   stop(): Promise<unknown>;
 }
@@ -38,7 +42,7 @@ export const openMachineSlurm: SlurmOpener = async (mode, { runtimeDir, mark }) 
     const { clusterName, launcher } = choice.slurm;
     const access = { confPath: null, clusterName, launcher };
     const cancel = (jobs: readonly ActiveSlurmJob[]) => cancelAll(access, mark, jobs);
-    return { access, cancel, stop: () => Promise.resolve() };
+    return { access, cancel, isAlive: () => true, stop: () => Promise.resolve() };
   }
   const folder = slurmFolder(runtimeDir);
   const cpus = Math.max(CORES_MIN, availableParallelism());
@@ -51,7 +55,13 @@ export const openMachineSlurm: SlurmOpener = async (mode, { runtimeDir, mark }) 
   // Its `stop` cancels every job it has.
   const cancel = () => Promise.resolve();
   const access = { confPath, clusterName, launcher: "srun-pmix" };
-  return { access, cancel, stop: () => slurm.stop() };
+  const living = () => slurm.processes.every(isAlive);
+  const stop = async () => {
+    await slurm.stop();
+    // The next one in this folder has another name, which the old one's state would refuse.
+    await rm(folder, { recursive: true, force: true });
+  };
+  return { access, cancel, isAlive: living, stop };
 };
 
 export class SlurmService {
@@ -85,6 +95,7 @@ export class SlurmService {
    */
   async ensure(): Promise<SlurmAccess> {
     if (this.#stopped) throw new SystemError("CANCELLED", "the cluster is ending");
+    await this.#buryDead();
     this.#slurm ??= this.#open();
     const opening = this.#slurm;
     try {
@@ -94,6 +105,16 @@ export class SlurmService {
       if (this.#slurm === opening) this.#slurm = undefined;
       throw thrown;
     }
+  }
+
+  /** A private Slurm of which a daemon died is ended whole, so that the next one starts clean. */
+  async #buryDead(): Promise<void> {
+    const opened = this.#slurm;
+    const slurm = await opened?.catch(() => undefined);
+    if (slurm === undefined || slurm.isAlive() || this.#slurm !== opened) return;
+    this.#slurm = undefined;
+    this.#log("a daemon of the private Slurm died: starting another one");
+    await this.#attempt("the end of a dead Slurm", slurm.stop());
   }
 
   /** The slurm jobs to cancel if the cluster ends now. */

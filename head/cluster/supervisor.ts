@@ -131,7 +131,7 @@ class Supervisor {
       natsPort,
       slurmMode,
       slurm: new SlurmService({ mode: slurmMode, open: this.#openSlurm, runtimeDir, mark, log }),
-      headMain: this.#options.headMain ?? sibling("../main"),
+      headMain: this.#options.headMain ?? sibling("../daemon/main"),
       workerMain: this.#options.workerMain ?? sibling("../../worker/main"),
       log,
       onFailed: (error) => this.#fail(error),

@@ -2,7 +2,7 @@
  * The processes of a place: which ones run, which one is at work, and proof that none is left. They
  * are found by their environment, by the mark of every lock record, and by the files they hold.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import {
   findByMark,
@@ -100,18 +100,23 @@ export async function freezeMidShard(
   committed = 1,
 ): Promise<ProcessIdentity> {
   return await until("an executor is at a shard", async () => {
-    if ((await receipts(output)) < committed) return undefined;
-    for (const executor of partsOf(place, "executor")) {
-      if (!holdsOne(executor.pid, inputs)) continue;
-      await freeze(executor);
-      if (holdsOne(executor.pid, inputs)) {
-        if ((await receipts(output)) < inputs.length) return executor;
-        throw new Error("phase 1 was over before an executor could be stopped");
-      }
-      thaw(executor);
-    }
+    const made = await receipts(output);
+    if (made === inputs.length) throw new Error("phase 1 is over: no executor was caught at it");
+    if (made < committed) return undefined;
+    const executor = quickly(place, "executor").find(({ pid }) => holdsOne(pid, inputs));
+    if (executor === undefined) return undefined;
+    await freeze(executor);
+    if (holdsOne(executor.pid, inputs)) return executor;
+    thaw(executor);
     return undefined;
   });
+}
+
+/** The processes of a part that carry the place's environment: a look of a few milliseconds. */
+function quickly(place: Place, part: Part): ProcessIdentity[] {
+  const pids = pidsNow().filter((pid) => PARTS[part].test(commandOf(pid)));
+  const ours = pids.filter((pid) => environmentOf(pid).includes(place.entry));
+  return ours.map(identityOf).filter((one) => one !== undefined);
 }
 
 /** Seconds of processor time that a process has had. */
@@ -130,9 +135,8 @@ export function environmentOf(pid: number): string[] {
 }
 
 function findByEntry(entry: string): ProcessIdentity[] {
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const found = pids.filter((pid) => environmentOf(Number(pid)).includes(entry));
-  return found.map((pid) => identityOf(Number(pid))).filter((one) => one !== undefined);
+  const found = pidsNow().filter((pid) => environmentOf(pid).includes(entry));
+  return found.map(identityOf).filter((one) => one !== undefined);
 }
 
 /** LIGASE_MARK of every run that left its record in a lock folder below. */
@@ -143,6 +147,10 @@ function marksOf(folder: string): string[] {
       namesIn(lock).flatMap((n) => /"mark":"([0-9a-f]{16})"/.exec(read(join(lock, n)))?.[1] ?? []),
     );
   });
+}
+
+function pidsNow(): number[] {
+  return namesIn("/proc").map(Number).filter(Number.isInteger);
 }
 
 function holdsOne(pid: number, paths: readonly string[]): boolean {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { digestOf } from "../../head/core.ts";
-import { replay } from "../../head/lead.ts";
+import { digestOf } from "../../head/core/core.ts";
+import { replay } from "../../head/daemon/lead.ts";
 import { joinAsClient } from "../../runtime/client/connect.ts";
 import { startEmbedded } from "../../runtime/client/embedded.ts";
 

@@ -5,9 +5,9 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { apply } from "../../head/apply.ts";
-import { emptyState, type Fact, stateSnapshot } from "../../head/facts.ts";
-import { decodeSegment, encodeSegment, segmentPath } from "../../head/log.ts";
+import { apply } from "../../head/core/apply.ts";
+import { emptyState, type Fact, stateSnapshot } from "../../head/core/facts.ts";
+import { decodeSegment, encodeSegment, segmentPath } from "../../head/daemon/log.ts";
 import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { readIfPresent } from "../../runtime/storage/local.ts";
 

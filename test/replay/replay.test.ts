@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { digestOf, newHeadState, decide } from "../../head/core.ts";
-import { stateSnapshot } from "../../head/facts.ts";
-import { replay, takeLead } from "../../head/lead.ts";
-import { readLog } from "../../head/log.ts";
+import { digestOf, newHeadState, decide } from "../../head/core/core.ts";
+import { stateSnapshot } from "../../head/core/facts.ts";
+import { replay, takeLead } from "../../head/daemon/lead.ts";
+import { readLog } from "../../head/daemon/log.ts";
 
 const GOLDEN = fileURLToPath(new URL("../golden", import.meta.url));
 

@@ -1,5 +1,5 @@
 /** Single words of the head's scenarios: outcomes and answers in, facts and effects out. */
-import type { Effect, SlurmResult } from "../../head/events.ts";
+import type { Effect, SlurmResult } from "../../head/core/events.ts";
 import { type ErrorCode, type ErrorData, SystemError } from "../../runtime/errors.ts";
 import type { Outcome } from "../../runtime/messages.ts";
 import { receiptOf } from "../unit/head/support.ts";

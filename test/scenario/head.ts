@@ -1,6 +1,6 @@
 /** Commands of the head's scenarios, and how facts and effects read. Jobs go by their names. */
-import type { Effect, HeadEvent } from "../../head/events.ts";
-import type { Fact } from "../../head/facts.ts";
+import type { Effect, HeadEvent } from "../../head/core/events.ts";
+import type { Fact } from "../../head/core/facts.ts";
 import { short12 } from "../../runtime/ids.ts";
 import type { Done, Report } from "../../runtime/messages.ts";
 import { solve } from "../../solver/solve.ts";

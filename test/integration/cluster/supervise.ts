@@ -25,6 +25,7 @@ const openSlurm: SlurmOpener = (mode, place) => {
   return Promise.resolve({
     access: { confPath: null, clusterName: "fake", launcher: "none" },
     cancel: async (jobs) => note(`cancel ${jobs.map((job) => job.id).join(",")}`),
+    isAlive: () => true,
     stop: async () => {
       note("stop");
       if (slurmKind === "stuck") await new Promise(() => undefined);

@@ -1,7 +1,12 @@
 /** Every fact through `apply`, and what a damaged log gives. */
 import { describe, expect, test } from "vitest";
-import { apply } from "../../../head/apply.ts";
-import { type DurableState, emptyState, type Fact, stateSnapshot } from "../../../head/facts.ts";
+import { apply } from "../../../head/core/apply.ts";
+import {
+  type DurableState,
+  emptyState,
+  type Fact,
+  stateSnapshot,
+} from "../../../head/core/facts.ts";
 import { canonicalJson } from "../../../runtime/ids.ts";
 import { CONTINUATION, PROGRAM, receiptOf, specOf } from "./support.ts";
 

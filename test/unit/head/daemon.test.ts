@@ -1,9 +1,9 @@
 /** The head's daemon: no effect leaves before the facts it follows are durable. */
 import { describe, expect, test } from "vitest";
-import { newHeadState } from "../../../head/core.ts";
-import { HeadDaemon } from "../../../head/daemon.ts";
-import type { Effect, HeadEvent } from "../../../head/events.ts";
-import { emptyState, type Fact } from "../../../head/facts.ts";
+import { newHeadState } from "../../../head/core/core.ts";
+import { HeadDaemon } from "../../../head/daemon/daemon.ts";
+import type { Effect, HeadEvent } from "../../../head/core/events.ts";
+import { emptyState, type Fact } from "../../../head/core/facts.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { LOG_SEGMENT_FACTS_MAX } from "../../../runtime/limits.ts";
 import type { Done } from "../../../runtime/messages.ts";

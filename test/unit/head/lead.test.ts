@@ -3,8 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { stateSnapshot } from "../../../head/facts.ts";
-import { LogWriter, replay, takeLead } from "../../../head/lead.ts";
+import { stateSnapshot } from "../../../head/core/facts.ts";
+import { LogWriter, replay, takeLead } from "../../../head/daemon/lead.ts";
 import { committed, MANIFEST, specOf, TestHead } from "./support.ts";
 
 async function stateFolder(): Promise<string> {

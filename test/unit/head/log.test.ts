@@ -4,14 +4,14 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Fact } from "../../../head/facts.ts";
+import type { Fact } from "../../../head/core/facts.ts";
 import {
   appendSegment,
   decodeSegment,
   encodeSegment,
   readLog,
   segmentPath,
-} from "../../../head/log.ts";
+} from "../../../head/daemon/log.ts";
 import { PROGRAM, receiptOf } from "./support.ts";
 
 const EPOCH = { number: 7, leader: "0b9e1c52-1c4b-4c2e-9a57-1d1f1f6ab2d0" };

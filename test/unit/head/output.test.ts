@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { claimOutput, sealOutput } from "../../../head/output.ts";
+import { claimOutput, sealOutput } from "../../../head/daemon/output.ts";
 import { sha256Hex } from "../../../runtime/ids.ts";
 import type { Manifest } from "../../../solver/manifest.ts";
 

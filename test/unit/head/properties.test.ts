@@ -4,7 +4,7 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Fact } from "../../../head/facts.ts";
+import type { Fact } from "../../../head/core/facts.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { SHARDS_PER_EXECUTOR, SOLVE_ATTEMPTS_MAX } from "../../../runtime/limits.ts";
 import type { Outcome } from "../../../runtime/messages.ts";

@@ -1,7 +1,7 @@
 /** The manifest of a complete dataset, from its receipts alone. */
 import { describe, expect, test } from "vitest";
-import type { DatasetJob } from "../../../head/facts.ts";
-import { manifestOf } from "../../../head/seal.ts";
+import type { DatasetJob } from "../../../head/core/facts.ts";
+import { manifestOf } from "../../../head/core/seal.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import type { Receipt } from "../../../runtime/messages.ts";
 import { type Manifest, manifestBytes, parseManifest } from "../../../solver/manifest.ts";

@@ -1,12 +1,12 @@
 /** What clients are told: a value in the shape they check, of bounded size. */
 import { describe, expect, test } from "vitest";
-import { digestOf } from "../../../head/core.ts";
+import { digestOf } from "../../../head/core/core.ts";
 import { clusterStatus, type ClusterStatus } from "../../../runtime/client/cluster.ts";
 import { canonicalJson, sha256Hex } from "../../../runtime/ids.ts";
 import { parseMessage } from "../../../runtime/messages.ts";
 import { solve } from "../../../solver/solve.ts";
-import { apply } from "../../../head/apply.ts";
-import { emptyState, stateSnapshot } from "../../../head/facts.ts";
+import { apply } from "../../../head/core/apply.ts";
+import { emptyState, stateSnapshot } from "../../../head/core/facts.ts";
 import { CALLER, committed, effectsOf, MANIFEST, specOf, TestHead } from "./support.ts";
 
 function ask(head: TestHead, op: "status" | "digest"): unknown {

@@ -1,9 +1,15 @@
 /** What tests of the head's core speak of: specs, receipts, reports, and a head that records. */
 import { expect } from "vitest";
-import { apply } from "../../../head/apply.ts";
-import { decide, newHeadState } from "../../../head/core.ts";
-import type { Caller, Effect, HeadConfig, HeadEvent, HeadState } from "../../../head/events.ts";
-import { emptyState, type Fact, stateSnapshot } from "../../../head/facts.ts";
+import { apply } from "../../../head/core/apply.ts";
+import { decide, newHeadState } from "../../../head/core/core.ts";
+import type {
+  Caller,
+  Effect,
+  HeadConfig,
+  HeadEvent,
+  HeadState,
+} from "../../../head/core/events.ts";
+import { emptyState, type Fact, stateSnapshot } from "../../../head/core/facts.ts";
 import { canonicalJson, sha256Hex } from "../../../runtime/ids.ts";
 import type { DatasetSpec, Done, Outcome, Receipt, Report } from "../../../runtime/messages.ts";
 import { solve } from "../../../solver/solve.ts";

@@ -3,11 +3,11 @@
  * receipt is a fact; a dataset is sealed when every shard of every input is, and its manifest
  * stands.
  */
-import { type ErrorData, SystemError } from "../runtime/errors.ts";
+import { type ErrorData, SystemError } from "../../runtime/errors.ts";
 import type { HeadState, Step } from "./events.ts";
 import type { DatasetJob, InputProgress } from "./facts.ts";
 import { manifestOf } from "./seal.ts";
-import { cancelFlights, place, record } from "./step.ts";
+import { cancelFlights, place, record, type Unplaced } from "./step.ts";
 
 export function planTask(jobId: string): string {
   return `plan/${jobId}`;
@@ -32,9 +32,13 @@ export function advanceDatasets(state: HeadState, step: Step, _nowMs: number): v
 
 function placePlan(state: HeadState, step: Step, job: DatasetJob): void {
   const task = planTask(job.id);
-  if (state.flights.has(task)) return;
-  const work = { kind: "plan", jobFolder: jobFolder(state, job.id), spec: job.spec } as const;
-  place(state, step, task, { program: job.spec.program, work });
+  if (!state.flights.has(task)) place(state, step, task, planWork(state, job));
+}
+
+/** What an executor needs to make a job's plan. */
+export function planWork(state: HeadState, job: DatasetJob): Unplaced {
+  const folder = jobFolder(state, job.id);
+  return { program: job.spec.program, work: { kind: "plan", jobFolder: folder, spec: job.spec } };
 }
 
 function advanceShards(state: HeadState, step: Step, job: DatasetJob): void {
@@ -100,15 +104,19 @@ function placeShard(
   input: number,
   shard: number,
 ): boolean {
-  const work = {
-    kind: "shard",
-    jobId: job.id,
-    jobFolder: jobFolder(state, job.id),
-    planSha256: job.planSha256 ?? "",
-    input,
-    shard,
-  } as const;
-  return place(state, step, shardTask(job.id, input, shard), { program: job.spec.program, work });
+  return place(state, step, shardTask(job.id, input, shard), shardWork(state, job, input, shard));
+}
+
+/** What an executor needs to make a shard. */
+export function shardWork(
+  state: HeadState,
+  job: DatasetJob,
+  input: number,
+  shard: number,
+): Unplaced {
+  const { id: jobId, planSha256 } = job;
+  const where = { jobId, jobFolder: jobFolder(state, jobId), planSha256: planSha256 ?? "" };
+  return { program: job.spec.program, work: { kind: "shard", ...where, input, shard } };
 }
 
 /** A shard has no flight any more and no receipt yet: it is looked at again. */

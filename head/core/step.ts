@@ -2,8 +2,8 @@
  * Pure core. The few moves that every part of the head's core makes: record a fact, open a worker's
  * outbox, begin and end a flight. Flights and loads change together here and nowhere else.
  */
-import { HOSTED_PER_WORKER_MAX, SHARDS_PER_EXECUTOR } from "../runtime/limits.ts";
-import type { Assignment } from "../runtime/messages.ts";
+import { HOSTED_PER_WORKER_MAX, SHARDS_PER_EXECUTOR } from "../../runtime/limits.ts";
+import type { Assignment } from "../../runtime/messages.ts";
 import { apply } from "./apply.ts";
 import type { Flight, HeadState, Outbox, Step, WorkerView } from "./events.ts";
 import type { Fact } from "./facts.ts";
@@ -47,15 +47,13 @@ function roomOf(worker: WorkerView, queued: boolean): number {
   return HOSTED_PER_WORKER_MAX - worker.hosted;
 }
 
+/** Work before it is an attempt. */
+export type Unplaced = Omit<Assignment, "task" | "attempt">;
+
 /** Sends work to a worker as a new attempt, if one has room. */
-export function place(
-  state: HeadState,
-  step: Step,
-  task: string,
-  unnumbered: Omit<Assignment, "task" | "attempt">,
-): boolean {
+export function place(state: HeadState, step: Step, task: string, unplaced: Unplaced): boolean {
   const attempt = state.attempts.get(task) ?? 0;
-  const assignment: Assignment = { ...unnumbered, task, attempt };
+  const assignment: Assignment = { ...unplaced, task, attempt };
   const worker = roomiest(state, assignment);
   if (worker === undefined) return false;
   state.attempts.set(task, attempt + 1);

@@ -7,10 +7,10 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { crc32c } from "../runtime/crc32c.ts";
-import { SystemError } from "../runtime/errors.ts";
-import { createIfAbsent, hasCode, readIfPresent } from "../runtime/storage/local.ts";
-import type { Fact } from "./facts.ts";
+import { crc32c } from "../../runtime/crc32c.ts";
+import { SystemError } from "../../runtime/errors.ts";
+import { createIfAbsent, hasCode, readIfPresent } from "../../runtime/storage/local.ts";
+import type { Fact } from "../core/facts.ts";
 
 const FORMAT = 1;
 const NAME = /^\d{12}$/;

@@ -2,7 +2,7 @@
  * Pure core. `apply(state, fact)`: durable state after one more fact. It decides nothing and
  * refuses nothing that a leader wrote; a fact about something unknown is a damaged log.
  */
-import { SystemError } from "../runtime/errors.ts";
+import { SystemError } from "../../runtime/errors.ts";
 import type { DatasetJob, DurableState, Fact, ProgramJob, SolveRecord } from "./facts.ts";
 
 /** @throws {SystemError} LOG_CORRUPT for a fact about a job or solve that was never submitted. */

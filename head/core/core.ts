@@ -3,11 +3,11 @@
  * randomness. Facts are applied as they are made; every effect leaves after the step's facts, and
  * all before them, are durable.
  */
-import { type ErrorData, SystemError, toSystemError } from "../runtime/errors.ts";
-import { canonicalJson, sha256Hex } from "../runtime/ids.ts";
-import { HEAD_LATE_MS, WORKER_SILENCE_MS } from "../runtime/limits.ts";
-import type { ApiRequest, Continuation, DatasetSpec } from "../runtime/messages.ts";
-import { parseSolveSpec } from "../solver/solve.ts";
+import { type ErrorData, SystemError, toSystemError } from "../../runtime/errors.ts";
+import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
+import { HEAD_LATE_MS, WORKER_SILENCE_MS } from "../../runtime/limits.ts";
+import type { ApiRequest, Continuation, DatasetSpec } from "../../runtime/messages.ts";
+import { parseSolveSpec } from "../../solver/solve.ts";
 import { advanceDatasets, claimed, endDataset, sealed } from "./datasets.ts";
 import type { Caller, Effect, HeadConfig, HeadEvent, HeadState, Step } from "./events.ts";
 import { type DurableState, type Fact, stateSnapshot } from "./facts.ts";
@@ -155,7 +155,7 @@ function submitDataset(
   const job = state.durable.datasets.get(jobId);
   if (job === undefined) {
     record(state, step, { type: "dataset.submitted", jobId, spec, atMs: nowMs });
-  } else if (job.state.kind === "failed") {
+  } else if (job.state.kind === "failed" && job.state.error.code !== "DETERMINISM_ALARM") {
     record(state, step, { type: "dataset.reopened", jobId, atMs: nowMs });
     state.claims.delete(jobId);
     state.cursors.delete(jobId);

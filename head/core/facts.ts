@@ -2,8 +2,8 @@
  * Pure core. What a head has made durable, and `apply`, the only thing that changes durable state.
  * Replay of the log runs only `apply`. A fact's shape never changes: a new need is a new fact.
  */
-import type { ErrorData } from "../runtime/errors.ts";
-import type { Continuation, DatasetSpec, Program, Receipt } from "../runtime/messages.ts";
+import type { ErrorData } from "../../runtime/errors.ts";
+import type { Continuation, DatasetSpec, Program, Receipt } from "../../runtime/messages.ts";
 
 /** How one slurm job of a solve ended, as far as Slurm and the wrapper's record tell. */
 export interface AttemptEnd {

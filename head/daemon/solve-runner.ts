@@ -3,23 +3,23 @@
  * release, poll. Each answers with one result; a Slurm that doesn't answer now is `unreachable`.
  */
 import { dirname, join } from "node:path";
-import { SystemError, toSystemError } from "../runtime/errors.ts";
-import { short12 } from "../runtime/ids.ts";
-import type { Continuation } from "../runtime/messages.ts";
-import { parseSolveSpec, solverArguments } from "../solver/solve.ts";
-import type { ActiveSlurmJob, SlurmAccess } from "./cluster/protocol.ts";
-import type { SlurmResult, SlurmStep } from "./events.ts";
-import { connectSlurm } from "./slurm/commands.ts";
-import { connectionOf } from "./slurm/connection.ts";
-import { pollOnce, releaseOnce, submitOnce } from "./slurm/launch.ts";
-import type { Slurm, SlurmJobRef } from "./slurm/slurm.ts";
+import { SystemError, toSystemError } from "../../runtime/errors.ts";
+import { short12 } from "../../runtime/ids.ts";
+import type { Continuation } from "../../runtime/messages.ts";
+import { parseSolveSpec, solverArguments } from "../../solver/solve.ts";
+import type { ActiveSlurmJob, SlurmAccess } from "../cluster/protocol.ts";
+import type { SlurmResult, SlurmStep } from "../core/events.ts";
+import { connectSlurm } from "../slurm/commands.ts";
+import { connectionOf } from "../slurm/connection.ts";
+import { pollOnce, releaseOnce, submitOnce } from "../slurm/launch.ts";
+import type { Slurm, SlurmJobRef } from "../slurm/slurm.ts";
 import {
   type AttemptOutcome,
   attemptOutcome,
   prepareAttempt,
   type SolveAttempt,
   submitRequest,
-} from "./slurm/solve-attempt.ts";
+} from "../slurm/solve-attempt.ts";
 import { solverPath } from "./solver-binary.ts";
 
 export interface RunnerPorts {
@@ -58,7 +58,10 @@ export class SolveRunner {
       if (step.op === "release") return await this.#release(slurm, target, attempt, step);
       return await this.#poll(slurm, target, attempt, step);
     } catch (thrown) {
-      return { kind: "failed", error: toSystemError(thrown, "SLURM_FAILED").toData() };
+      const error = toSystemError(thrown, "SLURM_FAILED");
+      const silent = step.op === "ready" && error.code === "SLURM_FAILED";
+      if (silent) return { kind: "unreachable", why: error.what };
+      return { kind: "failed", error: error.toData() };
     }
   }
 

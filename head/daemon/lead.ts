@@ -3,9 +3,9 @@
  * the new epoch. Who makes that segment leads; who finds it made doesn't.
  */
 import { randomUUID } from "node:crypto";
-import type { Epoch } from "../runtime/messages.ts";
-import { apply } from "./apply.ts";
-import { type DurableState, emptyState, type Fact } from "./facts.ts";
+import type { Epoch } from "../../runtime/messages.ts";
+import { apply } from "../core/apply.ts";
+import { type DurableState, emptyState, type Fact } from "../core/facts.ts";
 import { appendSegment, readLog } from "./log.ts";
 
 /** Appends to the log as one leader. */

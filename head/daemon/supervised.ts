@@ -2,9 +2,9 @@
  * The head's side of its supervisor: requests with answers over IPC, and the three ways to end
  * (told to stop, the supervisor is gone, a failure that no restart mends).
  */
-import { type ErrorData, errorFromData, SystemError } from "../runtime/errors.ts";
-import { SLURM_START_MS } from "../runtime/limits.ts";
-import type { ActiveSlurmJob, ChildMessage, SlurmAccess } from "./cluster/protocol.ts";
+import { type ErrorData, errorFromData, SystemError } from "../../runtime/errors.ts";
+import { SLURM_START_MS } from "../../runtime/limits.ts";
+import type { ActiveSlurmJob, ChildMessage, SlurmAccess } from "../cluster/protocol.ts";
 
 interface Answer {
   readonly id: number;

@@ -4,10 +4,15 @@
  */
 import { readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
-import { SystemError } from "../runtime/errors.ts";
-import { sha256Hex } from "../runtime/ids.ts";
-import { createIfAbsent, hasCode, readIfPresent } from "../runtime/storage/local.ts";
-import { MANIFEST_FILE, type Manifest, manifestBytes, SUCCESS_FILE } from "../solver/manifest.ts";
+import { SystemError } from "../../runtime/errors.ts";
+import { sha256Hex } from "../../runtime/ids.ts";
+import { createIfAbsent, hasCode, readIfPresent } from "../../runtime/storage/local.ts";
+import {
+  MANIFEST_FILE,
+  type Manifest,
+  manifestBytes,
+  SUCCESS_FILE,
+} from "../../solver/manifest.ts";
 
 export const CLAIM_FILE = "_job.json";
 

@@ -2,18 +2,18 @@
  * How a leading head speaks and listens on the bus: commands, replies and beacons out; reports,
  * requests and other heads' beacons in. What comes in is checked before the core sees it.
  */
-import type { Bus } from "../runtime/bus/bus.ts";
+import type { Bus } from "../../runtime/bus/bus.ts";
 import {
   beaconSubject,
   commandSubject,
   hearing,
   linkSubject,
   parseSubject,
-} from "../runtime/bus/subjects.ts";
-import { type ErrorData, SystemError, toSystemError } from "../runtime/errors.ts";
-import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
-import { LANE_CONTROL, type Prefix } from "../runtime/frame/prefix.ts";
-import { type Identity, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
+} from "../../runtime/bus/subjects.ts";
+import { type ErrorData, SystemError, toSystemError } from "../../runtime/errors.ts";
+import { decodeFrame, encodeFrame } from "../../runtime/frame/codec.ts";
+import { LANE_CONTROL, type Prefix } from "../../runtime/frame/prefix.ts";
+import { type Identity, PROCESS_NONE, type ProcessId } from "../../runtime/ids.ts";
 import {
   type ApiReply,
   apiCall,
@@ -22,9 +22,9 @@ import {
   type Epoch,
   parseMessage,
   report,
-} from "../runtime/messages.ts";
+} from "../../runtime/messages.ts";
 import type { HeadDaemon } from "./daemon.ts";
-import type { Caller } from "./events.ts";
+import type { Caller } from "../core/events.ts";
 
 export class HeadMouth {
   readonly #bus: Bus;

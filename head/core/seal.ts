@@ -1,9 +1,9 @@
 /**
  * Pure core. The manifest of a complete dataset, from its receipts alone.
  */
-import { SystemError } from "../runtime/errors.ts";
-import type { Receipt } from "../runtime/messages.ts";
-import type { Manifest, ManifestShard, ReadCounts } from "../solver/manifest.ts";
+import { SystemError } from "../../runtime/errors.ts";
+import type { Receipt } from "../../runtime/messages.ts";
+import type { Manifest, ManifestShard, ReadCounts } from "../../solver/manifest.ts";
 import type { DatasetJob } from "./facts.ts";
 
 /**

@@ -2,14 +2,14 @@
  * Pure core. What a worker says: which attempts it holds and which ended how. A report is whole, so
  * a lost one costs time only. An outcome is taken from any attempt: shards are pure functions.
  */
-import { type ErrorData, ERRORS, SystemError } from "../runtime/errors.ts";
-import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX, SPAWNS_KEPT_MAX } from "../runtime/limits.ts";
-import type { ActorAddress, Done, Outcome, Report } from "../runtime/messages.ts";
-import { endDataset, planTask, rewind } from "./datasets.ts";
+import { type ErrorData, ERRORS, SystemError } from "../../runtime/errors.ts";
+import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX, SPAWNS_KEPT_MAX } from "../../runtime/limits.ts";
+import type { ActorAddress, Done, Outcome, Report } from "../../runtime/messages.ts";
+import { endDataset, planTask, planWork, rewind, shardWork } from "./datasets.ts";
 import type { HeadState, Step, WorkerView } from "./events.ts";
 import type { DatasetJob } from "./facts.ts";
-import { driveTask, endProgram } from "./programs.ts";
-import { beginFlight, cancelAt, endFlight, outboxOf, record } from "./step.ts";
+import { driveWork, endProgram } from "./programs.ts";
+import { beginFlight, cancelAt, endFlight, outboxOf, record, type Unplaced } from "./step.ts";
 
 export function takeReport(
   state: HeadState,
@@ -28,7 +28,7 @@ export function takeReport(
     // The last command didn't arrive, and no other would show it: an empty one does.
     outboxOf(state, step, name);
   }
-  refuseUnknown(state, step, name, report);
+  adoptHeld(state, step, name, report);
 }
 
 /** The worker as this leader sees it; a new incarnation holds nothing of the old one's. */
@@ -79,25 +79,37 @@ export function loseFlight(state: HeadState, task: string): void {
 }
 
 /**
- * Attempts the worker holds that this leader knows nothing of: an earlier leader gave them. A
- * program's driver is taken over; all else is cancelled and, where still wanted, placed anew.
+ * Attempts the worker holds that this leader knows nothing of: an earlier leader gave them. What is
+ * still wanted and nobody else does goes on; all else is cancelled.
  */
-function refuseUnknown(state: HeadState, step: Step, name: string, report: Report): void {
+function adoptHeld(state: HeadState, step: Step, name: string, report: Report): void {
   for (const { task, attempt } of report.held) {
     const flight = state.flights.get(task);
     if (flight?.worker === name && flight.attempt === attempt) continue;
-    if (!adoptDriver(state, name, task, attempt)) cancelAt(state, step, name, task);
+    const wanted = flight === undefined ? wantedWork(state, task) : undefined;
+    if (wanted === undefined) {
+      cancelAt(state, step, name, task);
+      continue;
+    }
+    state.attempts.set(task, Math.max(state.attempts.get(task) ?? 0, attempt + 1));
+    const assignment = { ...wanted, task, attempt };
+    beginFlight(state, { worker: name, attempt, sequence: 0, assignment });
   }
 }
 
-function adoptDriver(state: HeadState, worker: string, task: string, attempt: number): boolean {
-  const job = state.durable.programs.get(task.slice(driveTask("").length));
-  if (!task.startsWith(driveTask("")) || job?.state.kind !== "running") return false;
-  if (state.flights.has(task)) return false;
-  const work = { kind: "drive" as const, argv: [...job.argv] };
-  const assignment = { task, attempt, program: job.program, work };
-  beginFlight(state, { worker, attempt, sequence: 0, assignment });
-  return true;
+/** The work that a task's name stands for, unless it is done or its job has ended. */
+function wantedWork(state: HeadState, task: string): Unplaced | undefined {
+  const [kind = "", id = "", inputText = "", shardText = ""] = task.split("/");
+  const program = state.durable.programs.get(id);
+  if (kind === "drive") return program?.state.kind === "running" ? driveWork(program) : undefined;
+  const job = state.durable.datasets.get(id);
+  if (kind === "plan") return job?.state.kind === "planning" ? planWork(state, job) : undefined;
+  if (kind !== "shard" || job?.state.kind !== "running") return undefined;
+  const [input, shard] = [Number(inputText), Number(shardText)];
+  const progress = job.inputs[input];
+  if (progress === undefined || progress.receipts.has(shard)) return undefined;
+  if (progress.shards !== null && shard >= progress.shards) return undefined;
+  return shardWork(state, job, input, shard);
 }
 
 function takeDone(state: HeadState, step: Step, worker: string, done: Done): void {

@@ -2,15 +2,15 @@
  * Pure core. What happens to a head (`HeadEvent`), what it wants done (`Effect`), and its transient
  * state, which is rebuilt from what workers say and never logged.
  */
-import type { ErrorData } from "../runtime/errors.ts";
+import type { ErrorData } from "../../runtime/errors.ts";
 import type {
   ActorAddress,
   ApiRequest,
   Assignment,
   Continuation,
   Report,
-} from "../runtime/messages.ts";
-import type { Manifest } from "../solver/manifest.ts";
+} from "../../runtime/messages.ts";
+import type { Manifest } from "../../solver/manifest.ts";
 import type { AttemptEnd, DurableState, Fact } from "./facts.ts";
 
 /** Where a reply goes. */

@@ -3,11 +3,11 @@
  * out. An effect leaves only after every fact before it is in the log. A failed append ends the
  * head.
  */
-import { toSystemError } from "../runtime/errors.ts";
-import { LOG_SEGMENT_FACTS_MAX } from "../runtime/limits.ts";
-import { decide } from "./core.ts";
-import type { Effect, HeadEvent, HeadState } from "./events.ts";
-import type { Fact } from "./facts.ts";
+import { toSystemError } from "../../runtime/errors.ts";
+import { LOG_SEGMENT_FACTS_MAX } from "../../runtime/limits.ts";
+import { decide } from "../core/core.ts";
+import type { Effect, HeadEvent, HeadState } from "../core/events.ts";
+import type { Fact } from "../core/facts.ts";
 
 export interface DaemonPorts {
   readonly now: () => number;

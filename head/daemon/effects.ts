@@ -2,9 +2,9 @@
  * Carries the core's effects out: the bus, the output folder, Slurm. What comes of them is fed
  * back.
  */
-import { toSystemError } from "../runtime/errors.ts";
-import type { HeadConfig } from "./cluster/protocol.ts";
-import type { Effect, HeadEvent } from "./events.ts";
+import { toSystemError } from "../../runtime/errors.ts";
+import type { HeadConfig } from "../cluster/protocol.ts";
+import type { Effect, HeadEvent } from "../core/events.ts";
 import type { HeadMouth } from "./mouth.ts";
 import { claimOutput, sealOutput } from "./output.ts";
 import { SolveRunner } from "./solve-runner.ts";

@@ -3,12 +3,12 @@
  * JSON file that its supervisor wrote; the end of its standard input is its supervisor's end.
  */
 import { readFile } from "node:fs/promises";
-import { connectBus } from "../runtime/bus/nats.ts";
-import { toSystemError } from "../runtime/errors.ts";
-import { type Identity, newProcessId } from "../runtime/ids.ts";
-import { BEACON_INTERVAL_MS, TICK_MS } from "../runtime/limits.ts";
-import type { HeadConfig } from "./cluster/protocol.ts";
-import { newHeadState } from "./core.ts";
+import { connectBus } from "../../runtime/bus/nats.ts";
+import { toSystemError } from "../../runtime/errors.ts";
+import { type Identity, newProcessId } from "../../runtime/ids.ts";
+import { BEACON_INTERVAL_MS, TICK_MS } from "../../runtime/limits.ts";
+import type { HeadConfig } from "../cluster/protocol.ts";
+import { newHeadState } from "../core/core.ts";
 import { HeadDaemon } from "./daemon.ts";
 import { carryOutWith } from "./effects.ts";
 import { takeLead } from "./lead.ts";

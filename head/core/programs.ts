@@ -2,11 +2,11 @@
  * Pure core. Program jobs: one driver each, started once. A driver that is lost is not started
  * again, because what its `main` did so far is unknown; the datasets it submitted go on without it.
  */
-import { type ErrorData, SystemError } from "../runtime/errors.ts";
-import { REANNOUNCE_MS } from "../runtime/limits.ts";
+import { type ErrorData, SystemError } from "../../runtime/errors.ts";
+import { REANNOUNCE_MS } from "../../runtime/limits.ts";
 import type { HeadState, Step } from "./events.ts";
 import type { ProgramJob } from "./facts.ts";
-import { cancelFlights, place, record } from "./step.ts";
+import { cancelFlights, place, record, type Unplaced } from "./step.ts";
 
 export function driveTask(jobId: string): string {
   return `drive/${jobId}`;
@@ -27,14 +27,18 @@ function advanceProgram(state: HeadState, step: Step, job: ProgramJob, nowMs: nu
   if (state.flights.has(task)) return;
   const started = (state.attempts.get(task) ?? 0) > 0;
   if (state.fresh.has(job.id) && !started) {
-    const work = { kind: "drive" as const, argv: [...job.argv] };
-    place(state, step, task, { program: job.program, work });
+    place(state, step, task, driveWork(job));
     return;
   }
   // After a change of leader the worker that drives it says so within the announcement time.
   if (!started && nowMs - state.sinceMs < REANNOUNCE_MS) return;
   const lost = new SystemError("ACTOR_DIED", "the program's driver is gone", { job: job.id });
   endProgram(state, step, job.id, lost.toData());
+}
+
+/** What an executor needs to run a program's main. */
+export function driveWork({ program, argv }: ProgramJob): Unplaced {
+  return { program, work: { kind: "drive", argv: [...argv] } };
 }
 
 /** Ends a running program with an error; one that has ended stays as it is. */

@@ -2,16 +2,16 @@
  * Pure core. Solves: intent durable before sbatch, id durable before the release, an answer that
  * didn't come is searched by name. A solve has one owner of retries, and it is here.
  */
-import { type ErrorData, SystemError } from "../runtime/errors.ts";
-import { short12 } from "../runtime/ids.ts";
+import { type ErrorData, SystemError } from "../../runtime/errors.ts";
+import { short12 } from "../../runtime/ids.ts";
 import {
   SLURM_POLL_MS,
   SLURM_RETRY_MS,
   SLURM_SILENCE_MS,
   SOLVE_ATTEMPTS_MAX,
-} from "../runtime/limits.ts";
-import type { Continuation } from "../runtime/messages.ts";
-import { solveId as idOfSolve } from "../solver/solve.ts";
+} from "../../runtime/limits.ts";
+import type { Continuation } from "../../runtime/messages.ts";
+import { solveId as idOfSolve } from "../../solver/solve.ts";
 import type { HeadState, SlurmResult, SlurmStep, SlurmView, Step } from "./events.ts";
 import type { AttemptEnd, SolveRecord } from "./facts.ts";
 import { record } from "./step.ts";
@@ -167,7 +167,8 @@ export function slurmAnswered(
   view.busy = false;
   if (solve === undefined) return;
   if (solve.state.kind === "failed" || solve.state.kind === "succeeded") return;
-  if (result.kind !== "unreachable") view.silentSinceMs = null;
+  const isAnswer = result.kind !== "unreachable" && result.kind !== "ready";
+  if (isAnswer) view.silentSinceMs = null;
   switch (result.kind) {
     case "ready":
       view.clusterName = result.clusterName;
@@ -211,6 +212,8 @@ function takeSilence(
 ): void {
   view.dueMs = nowMs + SLURM_RETRY_MS;
   view.silentSinceMs ??= nowMs;
+  // A private Slurm that died is started anew when it is asked for; then the attempt is lost.
+  view.clusterName = "";
   if (nowMs - view.silentSinceMs < SLURM_SILENCE_MS) return;
   const error = new SystemError("SLURM_FAILED", `Slurm doesn't answer any more: ${why}`);
   failSolve(state, step, solveId, error.toData());
