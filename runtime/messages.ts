@@ -165,6 +165,7 @@ export const apiRequest = v.variant("op", [
     continuation: v.nullable(continuation),
   }),
   v.object({ op: v.literal("status") }),
+  v.object({ op: v.literal("result"), jobId: hash }),
   v.object({ op: v.literal("cancel"), jobId: hash }),
   v.object({
     op: v.literal("spawn"),

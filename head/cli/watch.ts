@@ -45,7 +45,7 @@ export async function watchJob(
     if (job?.state.kind === "returned") {
       const phase1 = stoodSealed(before, dataset) ? 0 : (sealedMs - begunMs) / 1000;
       const solving = stoodSolved(before, solve) ? 0 : (now - sealedMs) / 1000;
-      return { value: job.state.value, dataset, solve, phase1, solving };
+      return { value: await cluster.result(jobId), dataset, solve, phase1, solving };
     }
     say(describe(status, dataset, solve));
     await new Promise((resolve) => setTimeout(resolve, JOB_POLL_MS));

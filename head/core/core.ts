@@ -101,6 +101,9 @@ function answer(
     case "status":
       step.effects.push({ type: "reply", caller, value: statusOf(state) });
       return;
+    case "result":
+      answerResult(state, step, caller, request.jobId);
+      return;
     case "cancel":
       cancelJob(state, step, caller, request.jobId);
       return;
@@ -194,6 +197,16 @@ function faultOf(spec: DatasetSpec, continuation: Continuation | null): ErrorDat
 export function digestOf(durable: DurableState): { facts: number; sha256: string } {
   const snapshot = canonicalJson(stateSnapshot(durable));
   return { facts: durable.facts, sha256: sha256Hex(snapshot) };
+}
+
+function answerResult(state: HeadState, step: Step, caller: Caller, jobId: string): void {
+  const job = state.durable.programs.get(jobId);
+  if (job?.state.kind === "returned") {
+    step.effects.push({ type: "reply", caller, value: job.state.value });
+    return;
+  }
+  const error = new SystemError("JOB_NOT_FOUND", "no such program has returned", { job: jobId });
+  step.effects.push({ type: "refuse", caller, error: error.toData() });
 }
 
 function cancelJob(state: HeadState, step: Step, caller: Caller, jobId: string): void {

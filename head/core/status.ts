@@ -2,7 +2,7 @@
  * Pure core. What a client sees of the jobs: one plain value, made from durable state alone.
  */
 import type { HeadState } from "./events.ts";
-import type { DatasetJob, SolveRecord } from "./facts.ts";
+import type { DatasetJob, ProgramJob, SolveRecord } from "./facts.ts";
 import { countReads } from "./seal.ts";
 import { solveOf } from "./solves.ts";
 
@@ -13,10 +13,7 @@ export function statusOf(state: HeadState): unknown {
     epoch: durable.epoch.number,
     workers: state.workers.size,
     slots: [...state.workers.values()].reduce((sum, worker) => sum + worker.slots, 0),
-    programs: [...durable.programs.values()].slice(-STATUS_JOBS_MAX).map(({ id, state: now }) => ({
-      id,
-      state: now,
-    })),
+    programs: [...durable.programs.values()].slice(-STATUS_JOBS_MAX).map(programStatus),
     datasets: [...durable.datasets.values()]
       .slice(-STATUS_JOBS_MAX)
       .map((job) => datasetStatus(state, job)),
@@ -26,6 +23,11 @@ export function statusOf(state: HeadState): unknown {
 
 /** A status fits one frame; older jobs are read from the log. */
 const STATUS_JOBS_MAX = 64;
+
+/** Without what main returned: that may fill a frame, and is asked for by itself. */
+function programStatus({ id, state }: ProgramJob): unknown {
+  return { id, state: state.kind === "returned" ? { kind: state.kind } : state };
+}
 
 function datasetStatus(state: HeadState, job: DatasetJob): unknown {
   const receipts = job.inputs.flatMap((input) => [...input.receipts.values()]);

@@ -24,7 +24,7 @@ import type { Links } from "./links.ts";
 
 const running = v.variant("kind", [
   v.object({ kind: v.literal("running") }),
-  v.object({ kind: v.literal("returned"), value: v.any() }),
+  v.object({ kind: v.literal("returned") }),
   v.object({ kind: v.literal("failed"), error: errorData }),
 ]);
 
@@ -145,6 +145,11 @@ export class Cluster {
 
   async status(): Promise<ClusterStatus> {
     return parseMessage(clusterStatus, await this.#head.request({ op: "status" }));
+  }
+
+  /** What a program's main returned. @throws {SystemError} JOB_NOT_FOUND before it has. */
+  async result(jobId: string): Promise<unknown> {
+    return this.#head.request({ op: "result", jobId });
   }
 
   /** Facts the head has applied; for tests of replay. */

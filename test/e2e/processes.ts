@@ -21,7 +21,7 @@ const SECONDS_TO_NOTHING = 10;
 export const PARTS = {
   supervisor: /ligase\.mjs supervise /,
   nats: /nats-server -c /,
-  head: /head\/main\.ts /,
+  head: /head\/daemon\/main\.ts /,
   agent: /worker\/main\.ts /,
   executor: /worker\/executor\.ts/,
   slurmctld: /slurmctld /,

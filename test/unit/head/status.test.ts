@@ -92,3 +92,25 @@ describe("a digest", () => {
     expect(ask(head, "digest")).not.toEqual(before);
   });
 });
+
+describe("what a program returned", () => {
+  function submitted(head: TestHead): string {
+    const program = { url: "file:///p.ts", sha256: "1".repeat(64) };
+    const request = { op: "submit-program", program, argv: [] } as const;
+    const decision = head.feed({ type: "api", caller: CALLER, request });
+    return (effectsOf(decision, "reply")[0]?.value as { jobId: string }).jobId;
+  }
+
+  test("is asked for by itself: a status stays small whatever it is", () => {
+    const head = new TestHead();
+    head.report("w1");
+    const jobId = submitted(head);
+    const early = head.feed({ type: "api", caller: CALLER, request: { op: "result", jobId } });
+    expect(effectsOf(early, "refuse")[0]?.error.code).toBe("JOB_NOT_FOUND");
+    const value = { text: "x".repeat(400_000) };
+    head.done("w1", `drive/${jobId}`, { kind: "returned", value });
+    expect(statusOf(head).programs).toEqual([{ id: jobId, state: { kind: "returned" } }]);
+    const late = head.feed({ type: "api", caller: CALLER, request: { op: "result", jobId } });
+    expect(effectsOf(late, "reply")[0]?.value).toEqual(value);
+  });
+});
