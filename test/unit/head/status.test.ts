@@ -96,9 +96,11 @@ describe("a digest", () => {
 describe("what a program returned", () => {
   function submitted(head: TestHead): string {
     const program = { url: "file:///p.ts", sha256: "1".repeat(64) };
-    const request = { op: "submit-program", program, argv: [] } as const;
+    const request = { op: "submit-program" as const, program, argv: [] };
     const decision = head.feed({ type: "api", caller: CALLER, request });
-    return (effectsOf(decision, "reply")[0]?.value as { jobId: string }).jobId;
+    const values = effectsOf(decision, "reply").map(({ value }) => value as { jobId: string });
+    expect(values).toHaveLength(1);
+    return values[0]?.jobId ?? "";
   }
 
   test("is asked for by itself: a status stays small whatever it is", () => {
