@@ -3,8 +3,7 @@
  * these are this package's own, so that there is one registry of actors.
  */
 import { registerHooks } from "node:module";
-import { type LoadedProgram, programOf } from "../runtime/actor/registry.ts";
-import { SystemError } from "../runtime/errors.ts";
+import { importProgram, type LoadedProgram } from "../runtime/actor/registry.ts";
 
 const loaded = new Map<string, Promise<LoadedProgram>>();
 
@@ -29,16 +28,4 @@ export function loadProgram(url: string): Promise<LoadedProgram> {
   const program = importProgram(url);
   loaded.set(url, program);
   return program;
-}
-
-async function importProgram(url: string): Promise<LoadedProgram> {
-  if (!url.startsWith("file:")) {
-    throw new SystemError("PROGRAM_INVALID", "only file: programs run here", { uri: url });
-  }
-  try {
-    return programOf((await import(url)) as Record<string, unknown>);
-  } catch (thrown) {
-    const what = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new SystemError("PROGRAM_INVALID", what, { uri: url }, thrown);
-  }
 }

@@ -74,6 +74,22 @@ export function programOf(namespace: Readonly<Record<string, unknown>>): LoadedP
   };
 }
 
+/**
+ * A program's actors and main, its module imported.
+ * @throws {SystemError} PROGRAM_INVALID when it isn't a file or doesn't load.
+ */
+export async function importProgram(url: string): Promise<LoadedProgram> {
+  if (!url.startsWith("file:")) {
+    throw new SystemError("PROGRAM_INVALID", "only file: programs run here", { uri: url });
+  }
+  try {
+    return programOf((await import(url)) as Record<string, unknown>);
+  } catch (thrown) {
+    const what = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new SystemError("PROGRAM_INVALID", what, { uri: url }, thrown);
+  }
+}
+
 /** @throws {SystemError} NOT_IN_PROGRAM: only a program's exports can be spawned. */
 export function actorOf(program: LoadedProgram, name: string): ActorType {
   const found = program.actors.get(name);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { mkdtemp, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { type LoadedProgram, programOf } from "../actor/registry.ts";
+import { importProgram, type LoadedProgram } from "../actor/registry.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { Connection } from "../bus/key.ts";
 import { connectBus } from "../bus/nats.ts";
@@ -39,24 +39,29 @@ export function markAsExecutor(): void {
 /**
  * A cluster to spawn actors and run datasets on; close it, or use `await using`.
  *
- * @throws {SystemError} NESTED_DRIVER inside an executor; CLUSTER_START_FAILED,
+ * @throws {SystemError} NESTED_DRIVER inside an executor; PROGRAM_INVALID; CLUSTER_START_FAILED,
  * NATS_SERVER_MISSING.
  */
 export async function connect(options: ConnectOptions): Promise<Cluster> {
   if (inExecutor) {
     throw new SystemError("NESTED_DRIVER", "code in an executor has a cluster: main's argument");
   }
+  const program = await programAt(options.program);
+  const loaded = await importProgram(program.url);
   const stateDir = await mkdtemp(join(tmpdir(), "ligase-state-"));
   const executors = options.executors ?? 1;
-  const started = await startEmbedded({ stateDir, slurm: "none", executors });
+  const removeState = (): Promise<void> => rm(stateDir, { recursive: true, force: true });
+  const embedded = { stateDir, slurm: "none", executors } as const;
+  const started = await startEmbedded(embedded).catch(async (thrown: unknown) => {
+    await removeState();
+    throw thrown;
+  });
   if (started.kind === "busy") throw new SystemError("OUTPUT_BUSY", "the state folder is in use");
   const end = async (): Promise<void> => {
     await started.stop();
-    await rm(stateDir, { recursive: true, force: true });
+    await removeState();
   };
   try {
-    const program = await programAt(options.program);
-    const loaded = programOf((await import(program.url)) as Record<string, unknown>);
     const cluster = await joinAsClient(started.connection, program, loaded, end);
     setCurrentCluster(cluster);
     return cluster;

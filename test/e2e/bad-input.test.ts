@@ -20,7 +20,7 @@ let place: Place;
 beforeEach(async () => {
   place = await newPlace();
 });
-afterEach(cleanUp);
+afterEach(() => cleanUp());
 
 const BASES = "ACGTTGCAAC".repeat(30);
 

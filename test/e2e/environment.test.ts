@@ -31,7 +31,7 @@ beforeEach(async () => {
   [input = ""] = await makeInputs(place, { files: 1, reads: 60 });
   output = place.path("out");
 });
-afterEach(cleanUp);
+afterEach(() => cleanUp());
 
 const runOn = (args: readonly string[], options = {}) =>
   run(place, ["--input", input, "--output", output, ...args], options);

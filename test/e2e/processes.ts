@@ -101,6 +101,7 @@ export async function freezeMidShard(
 ): Promise<ProcessIdentity> {
   return await until("an executor is at a shard", async () => {
     const made = await receipts(output);
+    if ((await factsNamed(output, "dataset.planned")).length === 0) return undefined;
     if (made === inputs.length) throw new Error("phase 1 is over: no executor was caught at it");
     if (made < committed) return undefined;
     const executor = quickly(place, "executor").find(({ pid }) => holdsOne(pid, inputs));

@@ -37,7 +37,7 @@ beforeAll(async () => {
   output = place.path("ligase-runs", "sample");
   [first, seen] = await watched(() => [...runningParts(), ...runtimeFolders()]);
 }, 5 * MINUTES);
-afterAll(cleanUp);
+afterAll(() => cleanUp());
 
 /** A run as `npm start` makes it, typed in the place's folder, and what was seen meanwhile. */
 async function watched(look: () => readonly string[]): Promise<[Ended, ReadonlySet<string>]> {

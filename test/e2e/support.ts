@@ -52,9 +52,11 @@ export async function newPlace(): Promise<Place> {
   return place;
 }
 
-/** Ends what a test left and removes its places; for afterEach. */
-export async function cleanUp(): Promise<void> {
-  for (const { folder, entry } of places.splice(0)) {
+/** Ends what a test left and removes its places, but one that others still use; for afterEach. */
+export async function cleanUp(kept?: Place): Promise<void> {
+  const removed = places.splice(0).filter((place) => place !== kept);
+  if (kept !== undefined) places.push(kept);
+  for (const { folder, entry } of removed) {
     await sweep({ folder, entry }, { graceMs: 0 });
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   }

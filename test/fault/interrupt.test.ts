@@ -31,7 +31,7 @@ beforeEach(async () => {
   gate = await makeGate(place);
   output = place.path("out");
 });
-afterEach(cleanUp);
+afterEach(() => cleanUp());
 
 /** Sends what a terminal sends to all of the command's process group. */
 function interrupt({ pid }: Started): void {

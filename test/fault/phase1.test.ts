@@ -31,29 +31,31 @@ import {
 } from "../e2e/support.ts";
 import { makeReads, SHARDS, shardTimes, undisturbedShards } from "./support.ts";
 
+/** Holds the reads of all these tests. */
+let shared: Place;
+let inputs: readonly string[];
 let expected: readonly string[];
 let place: Place;
-let inputs: string[];
 let output: string;
 let args: string[];
 
 beforeAll(async () => {
-  expected = await undisturbedShards(await newPlace());
-  await cleanUp();
+  shared = await newPlace();
+  inputs = await makeReads(shared);
+  expected = await undisturbedShards(shared, inputs);
 }, 240_000);
 beforeEach(async () => {
   place = await newPlace();
-  inputs = await makeReads(place);
   output = place.path("out");
   args = ["--no-solve", "--executors", "1", "--input", ...inputs, "--output", output];
 });
-afterEach(cleanUp);
-afterAll(cleanUp);
+afterEach(() => cleanUp(shared));
+afterAll(() => cleanUp());
 
 /** A run that stands still: its one executor is stopped within a shard, some receipts are there. */
-async function frozen(): Promise<{ started: Started; executor: ProcessIdentity }> {
+async function frozen(committed = 2): Promise<{ started: Started; executor: ProcessIdentity }> {
   const started = startRun(place, args);
-  return { started, executor: await freezeMidShard(place, output, inputs, 2) };
+  return { started, executor: await freezeMidShard(place, output, inputs, committed) };
 }
 
 /** The next run ends the job: what stood is kept, the rest is as if nothing had happened. */
@@ -150,7 +152,7 @@ describe("a part is killed, and the same command finishes", () => {
 
   test("an executor that stands still holds up its own shards alone", async () => {
     args[2] = "2";
-    const { started, executor } = await frozen();
+    const { started, executor } = await frozen(0);
     // One shard is under way in it, and one may wait behind that.
     await until("the other shards are made", async () => (await receipts(output)) >= SHARDS - 2);
     thaw(executor);

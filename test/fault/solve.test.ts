@@ -34,8 +34,8 @@ beforeAll(async () => {
   await cleanUp();
 }, 240_000);
 beforeEach(prepare);
-afterEach(cleanUp);
-afterAll(cleanUp);
+afterEach(() => cleanUp());
+afterAll(() => cleanUp());
 
 async function prepare(): Promise<void> {
   place = await newPlace();

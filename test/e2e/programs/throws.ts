@@ -1,0 +1,2 @@
+/** A program that can't be loaded. */
+throw new Error("thrown while it was imported");
