@@ -4,6 +4,8 @@
  * text.
  */
 
+import { ERROR_TEXT_MAX } from "./limits.ts";
+
 /** What a caller may do about a failure: `never` repeat it, repeat it `later`, or `elsewhere`. */
 export type RetryAdvice = "never" | "later" | "elsewhere";
 
@@ -99,6 +101,7 @@ export const ERRORS = {
   ACTOR_NOT_FOUND: { meaning: "No such actor or method.", retry: "never", exit: 1 },
   APPLICATION: { meaning: "User code threw.", retry: "never", exit: 5 },
   DEADLINE_EXCEEDED: { meaning: "The deadline passed.", retry: "later", exit: 1 },
+  OVERLOADED: { meaning: "Too many calls or requests wait already.", retry: "later", exit: 1 },
   NO_CAPACITY: { meaning: "No worker can host this.", retry: "later", exit: 4 },
 
   JOB_NOT_FOUND: { meaning: "No such job.", retry: "never", exit: 2 },
@@ -166,9 +169,11 @@ export class SystemError extends Error {
     return ERRORS[this.code].exit;
   }
 
+  /** Its texts are cut to ERROR_TEXT_MAX. */
   toData(): ErrorData {
     const where = Object.entries(this.where).filter(([, value]) => value !== undefined);
-    return { code: this.code, what: this.what, where: Object.fromEntries(where) };
+    const short = where.map(([key, value]) => [key, cut(value)]);
+    return { code: this.code, what: cut(this.what), where: Object.fromEntries(short) };
   }
 }
 
@@ -183,6 +188,11 @@ export function toSystemError(thrown: unknown, fallback: ErrorCode = "INTERNAL")
   if (thrown instanceof SystemError) return thrown;
   const what = thrown instanceof Error ? thrown.message : String(thrown);
   return new SystemError(fallback, what, {}, thrown);
+}
+
+function cut<Value>(value: Value): Value | string {
+  if (typeof value !== "string" || value.length <= ERROR_TEXT_MAX) return value;
+  return value.slice(0, ERROR_TEXT_MAX).toWellFormed();
 }
 
 function formatWhere(where: Where): string {

@@ -76,6 +76,8 @@ export const JOIN_REQUEST_MS = 10_000;
 /** Milliseconds of a client's ping; two unanswered ones make the connection stale after ~3 s. */
 export const NATS_PING_MS = 1_000;
 
+/** Shards that one worker runs at once: a report of more would make a head place without end. */
+export const SLOTS_MAX = 1_024;
 /** Shards assigned to one executor at a time: one running, one waiting. */
 export const SHARDS_PER_EXECUTOR = 2;
 /** Attempts of one shard before its job fails. */
@@ -133,6 +135,8 @@ export const REPORT_DONE_MAX = 64;
 export const REANNOUNCE_MS = 2_000;
 /** Drivers and actors that one worker hosts as processes. */
 export const HOSTED_PER_WORKER_MAX = 64;
+/** Bytes of a request to the head: the command that carries its work on must fit a frame too. */
+export const API_REQUEST_BYTES_MAX = 384 * 1024;
 /** Unanswered requests of one client to the head. */
 export const API_PENDING_MAX = 1_000;
 /** Milliseconds between two looks of a client at its job. */
@@ -179,6 +183,8 @@ export const EXECUTOR_RESTART_MS = 1_000;
 export const SWEEP_ROUNDS_MAX = 10;
 /** Milliseconds that a killed process may take to vanish; longer means it hangs in the kernel. */
 export const SWEEP_KILL_MS = 2_000;
+/** Milliseconds between two scans that found nothing: a fork and its exec take less. */
+export const SWEEP_PAUSE_MS = 20;
 /** Milliseconds for the machine's own Slurm to answer; a bad configuration is retried for 60 s. */
 export const SLURM_DETECT_MS = 3_000;
 /** Milliseconds after an unknown answer of sbatch in which the job is searched by name. */
@@ -204,8 +210,10 @@ export const SLURM_SILENCE_MS = 10 * 60_000;
 export const API_REPEAT_MS = 1_000;
 /** Milliseconds to open a Unix socket of another process of this machine. */
 export const SOCKET_CONNECT_MS = 5_000;
-/** Processes elsewhere whose agent an agent remembers; each costs ~100 B. */
-export const ROUTES_MAX = 65_536;
+/**
+ * Processes that one executor exchanges frames with; an agent and the executor forget the oldest.
+ */
+export const PEERS_MAX = 1_024;
 /** Milliseconds before a Slurm that didn't answer is asked again. */
 export const SLURM_RETRY_MS = 1_000;
 /** Milliseconds between two looks whether the parent process is still there. */
@@ -216,3 +224,5 @@ export const PROGRESS_LINE_MS = 2_000;
 export const OUTPUT_RETRY_MS = 15_000;
 /** Drivers that a run submits again after one was lost with its agent or by a crash. */
 export const DRIVER_RESTARTS_MAX = 3;
+/** Milliseconds without a bus after which a worker ends: longer than any restart of nats-server. */
+export const BUS_LOST_MS = 10_000;

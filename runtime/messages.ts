@@ -3,14 +3,25 @@
  * message from another process is checked by its schema before anything trusts it.
  */
 import * as v from "valibot";
+import { isIdentity } from "./bus/subjects.ts";
 import { ERRORS, type ErrorCode, type ErrorData, SystemError } from "./errors.ts";
+import { canonicalJson } from "./ids.ts";
+import { SLOTS_MAX } from "./limits.ts";
 
 const text = v.pipe(v.string(), v.maxLength(4096));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const processId = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
+/** Becomes part of a subject: nothing else may stand in it. */
+const identity = v.pipe(
+  v.string(),
+  v.check((value) => isIdentity(value)),
+);
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
-const errorCode = v.custom<ErrorCode>((value) => Object.hasOwn(ERRORS, String(value)));
+const errorCode = v.custom<ErrorCode>(
+  // `String(value)` would run what came, and take ["INTERNAL"] for "INTERNAL".
+  (value) => typeof value === "string" && Object.hasOwn(ERRORS, value),
+);
 export const errorData = v.object({
   code: errorCode,
   what: v.string(),
@@ -41,7 +52,7 @@ export const datasetSpec = v.object({
     constructorArgs: v.array(v.any()),
     batchSize: count,
   }),
-  sink: v.object({ kind: v.literal("parquet"), uri: text }),
+  sink: v.object({ kind: v.literal("parquet"), uri: v.pipe(text, v.startsWith("/")) }),
   /** Set by `--fresh` and by callers who want equal specs to be distinct jobs. */
   idempotency: v.optional(text),
 });
@@ -53,7 +64,8 @@ export type Continuation = v.InferOutput<typeof continuation>;
 
 /** What a shard's task reports, and all of it but the digests stands in the shard's metadata. */
 export const receipt = v.object({
-  file: text,
+  /** A name in the output folder, never a path: the manifest lists it. */
+  file: v.pipe(v.string(), v.regex(/^part-[0-9a-f-]{1,64}\.parquet$/)),
   contentKey: hash,
   rows: count,
   bytes: count,
@@ -78,7 +90,7 @@ export type Receipt = v.InferOutput<typeof receipt>;
 
 /** Where a hosted actor answers: through its worker's agent, or on one machine by its socket. */
 export const actorAddress = v.object({
-  worker: text,
+  worker: identity,
   process: processId,
   actorId: text,
   host: text,
@@ -116,7 +128,7 @@ export const outcome = v.variant("kind", [
   v.object({ kind: v.literal("planned"), planSha256: hash, shards: v.array(v.nullable(count)) }),
   v.object({ kind: v.literal("committed"), receipt, end: v.nullable(inputEnd) }),
   v.object({ kind: v.literal("past-end"), end: inputEnd }),
-  v.object({ kind: v.literal("returned"), value: v.any() }),
+  v.object({ kind: v.literal("returned"), value: v.custom<unknown>(isJson) }),
   v.object({ kind: v.literal("hosted"), address: actorAddress }),
   v.object({ kind: v.literal("failed"), error: errorData }),
 ]);
@@ -142,7 +154,9 @@ export const report = v.object({
   process: processId,
   host: text,
   /** Shards that may run at once. */
-  slots: count,
+  slots: v.pipe(count, v.maxValue(SLOTS_MAX)),
+  /** Actors that live there: their assignments are done, their executors aren't free. */
+  hosting: count,
   /** The last command seen: what it assigned and isn't held or done below was lost. */
   seen: v.object({ epoch: count, sequence: count }),
   /** Assignments held and not finished. */
@@ -215,14 +229,25 @@ export type ExecutorOrder = v.InferOutput<typeof executorOrder>;
 
 /** Executor to agent. */
 export const executorSays = v.variant("op", [
-  v.object({ op: v.literal("hello"), process: processId, pid: count, socket: text, token: text }),
+  /** The first frame; its source is the executor's process. */
+  v.object({ op: v.literal("hello"), pid: count, token: text }),
   v.object({ op: v.literal("done"), done }),
   /**
    * A process elsewhere that this executor is about to send frames to, and whose agent hosts it.
    */
-  v.object({ op: v.literal("route"), process: processId, identity: text }),
+  v.object({ op: v.literal("route"), process: processId, identity }),
 ]);
 export type ExecutorSays = v.InferOutput<typeof executorSays>;
+
+/** Whether a value becomes a fact as it is: the log holds JSON. */
+function isJson(value: unknown): boolean {
+  try {
+    canonicalJson(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** A received value in its shape. @throws {SystemError} FRAME_INVALID naming what is off. */
 export function parseMessage<Schema extends v.GenericSchema>(

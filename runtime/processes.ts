@@ -10,7 +10,7 @@ import { realpathSync } from "node:fs";
 import { delimiter, join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SystemError } from "./errors.ts";
-import { SWEEP_KILL_MS, SWEEP_ROUNDS_MAX, TERM_GRACE_MS } from "./limits.ts";
+import { SWEEP_KILL_MS, SWEEP_PAUSE_MS, SWEEP_ROUNDS_MAX, TERM_GRACE_MS } from "./limits.ts";
 
 /** The environment variable that all our processes carry; its value is the cluster's id. */
 export const MARK_VARIABLE = "LIGASE_MARK";
@@ -135,16 +135,22 @@ export function findByOpenFiles(folder: string): readonly ProcessIdentity[] {
 }
 
 /**
- * Ends the processes that match: SIGTERM, wait, SIGKILL, and again until a scan finds nothing new,
+ * Ends the processes that match: SIGTERM, wait, SIGKILL, and again until two scans find nothing,
  * because a process can start another one while it ends. Rounds and waits are bounded.
  */
 export async function sweep(target: SweepTarget, options: SweepOptions = {}): Promise<Swept> {
   const except = new Set([...(options.except ?? []), ...selfAndAncestors()]);
   const seen = new Map<string, ProcessIdentity>();
   const termUntil = performance.now() + (options.graceMs ?? TERM_GRACE_MS);
-  for (let round = 0; round < SWEEP_ROUNDS_MAX; round += 1) {
+  for (let round = 0, quiet = 0; round < SWEEP_ROUNDS_MAX && quiet < 2; round += 1) {
     const found = scan(target, except);
-    if (found.length === 0) break;
+    if (found.length === 0) {
+      // One that is amid its fork or exec shows no environment yet: it takes two to be sure.
+      quiet += 1;
+      if (seen.size > 0) await delay(SWEEP_PAUSE_MS);
+      continue;
+    }
+    quiet = 0;
     for (const identity of found) seen.set(`${identity.pid}.${identity.startTicks}`, identity);
     await endAll(found, termUntil);
   }

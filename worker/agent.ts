@@ -1,7 +1,6 @@
 /**
- * The agent: one machine's worker. It feeds its core, starts executors and forwards their frames
- * undecoded: what leaves is checked to come from the child that sent it, what arrives goes to the
- * child it names.
+ * The agent: one machine's worker. It feeds its core, starts executors and admits them to the post,
+ * which forwards their frames. What an executor says is checked: user code runs there.
  */
 import { join } from "node:path";
 import type { Bus } from "../runtime/bus/bus.ts";
@@ -16,19 +15,28 @@ import {
 import { SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
 import { destinationOf, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
-import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
-import { ROUTES_MAX, TICK_MS } from "../runtime/limits.ts";
+import {
+  canonicalJson,
+  type Identity,
+  newProcessId,
+  PROCESS_NONE,
+  type ProcessId,
+} from "../runtime/ids.ts";
+import { TICK_MS } from "../runtime/limits.ts";
 import { machineId } from "../runtime/machine.ts";
 import {
-  actorItems,
+  type ActorAddress,
   beacon,
   command,
+  type Done,
   type ExecutorSays,
   executorSays,
   parseMessage,
+  type Report,
 } from "../runtime/messages.ts";
 import { decide, newWorkerState, type WorkerEffect, type WorkerEvent } from "./core.ts";
 import { type ExecutorChild, startExecutor } from "./executors.ts";
+import { Post } from "./post.ts";
 
 export interface AgentOptions {
   readonly bus: Bus;
@@ -46,16 +54,20 @@ export class Agent {
   readonly #token = crypto.randomUUID();
   readonly #state;
   readonly #children = new Map<number, ExecutorChild>();
-  /** Executors that have said hello, by their process. */
-  readonly #channels = new Map<string, Channel>();
-  /** Who elsewhere sent frames to a child, and so hears of its end. */
-  readonly #peers = new Map<ProcessId, Map<ProcessId, Identity>>();
-  /** Which identity's agent hosts a process elsewhere; the oldest is forgotten at the bound. */
-  readonly #routes = new Map<string, Identity>();
+  readonly #post: Post;
+  #stopped = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#state = newWorkerState(options.slots, this.#process, machineId());
+    const { bus, cluster } = options;
+    const { identity } = bus;
+    this.#post = new Post({
+      self: this.#process,
+      identity,
+      toIdentity: (to, frame) => bus.publish(linkSubject(cluster, to, identity), frame),
+      toHead: (frame) => bus.publish(apiSubject(cluster, identity), frame),
+    });
   }
 
   get #socket(): string {
@@ -81,12 +93,14 @@ export class Agent {
     await bus.flush();
   }
 
-  /** Ends every executor. */
+  /** Ends every executor, and starts none any more. */
   stop(): void {
+    this.#stopped = true;
     for (const child of this.#children.values()) child.kill();
   }
 
   #feed(event: WorkerEvent): void {
+    if (this.#stopped) return;
     for (const effect of decide(this.#state, event, performance.now()).effects)
       this.#carryOut(effect);
   }
@@ -105,11 +119,9 @@ export class Agent {
       case "kill":
         this.#children.get(effect.key)?.kill();
         return;
-      case "report": {
-        const subject = eventSubject(this.#options.cluster, this.#options.bus.identity);
-        this.#publish(subject, effect.report);
+      case "report":
+        this.#report(effect.report);
         return;
-      }
       default:
         effect satisfies never;
     }
@@ -130,7 +142,7 @@ export class Agent {
       mark,
       onExit: (reason) => {
         this.#children.delete(key);
-        if (child.process !== undefined) this.#mourn(child.process, reason);
+        if (child.process !== undefined) this.#post.mourn(child.process, reason);
         this.#feed({ type: "exited", key, reason });
       },
     });
@@ -143,94 +155,95 @@ export class Agent {
     let self: ProcessId | undefined;
     channel.onFrame((frame) => {
       const source = sourceOf(frame);
-      if (self !== undefined && source !== self) {
-        throw new SystemError("FRAME_INVALID", `a frame of ${source} came from ${self}`);
-      }
-      if (destinationOf(frame) !== this.#process) {
-        if (self !== undefined) this.#forward(frame);
-        return;
-      }
-      const said = parseMessage(executorSays, decodeFrame(frame).value);
-      if (said.op === "hello") {
-        key = this.#greet(channel, said);
+      if (key === undefined) {
+        key = this.#greet(channel, source, frame);
         self = source;
         this.#feed({ type: "ready", key });
-      } else if (key !== undefined) this.#hear(key, said);
+      } else if (source !== self) {
+        throw new SystemError("FRAME_INVALID", `a frame of ${source} came from ${self}`);
+      } else if (destinationOf(frame) === this.#process) {
+        this.#hear(key, parseMessage(executorSays, decodeFrame(frame).value));
+      } else this.#post.forward(frame);
+    });
+    // Without its connection it can neither be given work nor say what came of it.
+    channel.onClose(() => {
+      if (key !== undefined) this.#children.get(key)?.kill();
     });
   }
 
   /** The executor that says hello. @throws {SystemError} FRAME_INVALID when it isn't our child. */
-  #greet(channel: Channel, hello: Extract<ExecutorSays, { op: "hello" }>): number {
+  #greet(channel: Channel, source: ProcessId, frame: Uint8Array): number {
+    const hello = parseMessage(executorSays, decodeFrame(frame).value);
+    if (hello.op !== "hello") throw new SystemError("FRAME_INVALID", `${hello.op} before hello`);
     for (const [key, child] of this.#children) {
-      if (child.pid !== hello.pid || child.config.token !== hello.token) continue;
+      // Callers of an actor know its token too, but only after its executor has said hello.
+      const isNew = child.process === undefined;
+      if (!isNew || child.pid !== hello.pid || child.config.token !== hello.token) continue;
+      this.#post.admit(source, channel);
       child.channel = channel;
-      child.process = hello.process as ProcessId;
-      this.#channels.set(hello.process, channel);
+      child.process = source;
       return key;
     }
     throw new SystemError("FRAME_INVALID", `pid ${hello.pid} isn't an executor of ours`);
   }
 
-  #hear(key: number, said: Exclude<ExecutorSays, { op: "hello" }>): void {
-    if (said.op === "done") this.#feed({ type: "done", key, done: said.done });
-    else this.#learn(said.process, said.identity as Identity);
-  }
-
-  /** A child's frame for elsewhere: the head, another child, or a process behind another agent. */
-  #forward(frame: Uint8Array): void {
-    const { bus, cluster } = this.#options;
-    const destination = destinationOf(frame);
-    const neighbour = this.#channels.get(destination);
-    if (neighbour !== undefined) {
-      neighbour.send(frame);
-      return;
-    }
-    if (destination === PROCESS_NONE) bus.publish(apiSubject(cluster, bus.identity), frame);
-    else {
-      const to = this.#routes.get(destination);
-      if (to !== undefined) bus.publish(linkSubject(cluster, to, bus.identity), frame);
+  #hear(key: number, said: ExecutorSays): void {
+    const child = this.#children.get(key);
+    if (child?.process === undefined) return;
+    switch (said.op) {
+      case "hello":
+        throw new SystemError("FRAME_INVALID", "a second hello");
+      case "route":
+        this.#post.learn(child.process, said.process as ProcessId, said.identity as Identity);
+        return;
+      case "done":
+        checkAddress(said.done, this.#addressOf(child));
+        this.#feed({ type: "done", key, done: this.#reportable(said.done) });
+        return;
+      default:
+        said satisfies never;
     }
   }
 
-  /** A frame from the bus: to the child it names, else its calls are answered ACTOR_DIED. */
+  #addressOf({ process, config }: ExecutorChild): Omit<ActorAddress, "actorId"> {
+    const { worker, host, socket, token } = config;
+    return { worker, process: process ?? PROCESS_NONE, host, socket, token };
+  }
+
+  /** A result as a report can hold it. Twice, so that there is room for all else it says. */
+  #reportable(done: Done): Done {
+    try {
+      this.#frame(PROCESS_NONE, { done: [done, done] });
+      return done;
+    } catch (thrown) {
+      const error = toSystemError(thrown).toData();
+      return { ...done, outcome: { kind: "failed", error } };
+    }
+  }
+
+  /** Sends a report; results that don't fit its frame are held until the next one. */
+  #report(report: Report): void {
+    const subject = eventSubject(this.#options.cluster, this.#options.bus.identity);
+    for (let count = report.done.length; ; count >>= 1) {
+      const rest = report.done.slice(count).map(({ task, attempt }) => ({ task, attempt }));
+      const done = report.done.slice(0, count);
+      try {
+        this.#publish(subject, { ...report, held: [...report.held, ...rest], done });
+        return;
+      } catch (thrown) {
+        if (count === 0) throw thrown;
+      }
+    }
+  }
+
   #deliver(subject: string, bytes: Uint8Array): void {
     const from = parseSubject(this.#options.cluster, subject)?.from;
     if (from === undefined) return;
     try {
-      const source = sourceOf(bytes);
-      const destination = destinationOf(bytes);
-      this.#learn(source, from);
-      const channel = this.#channels.get(destination);
-      if (channel === undefined) return this.#answerForTheDead(bytes, from);
-      this.#peersOf(destination).set(source, from);
-      channel.send(Buffer.from(bytes));
+      this.#post.deliver(from, bytes);
     } catch (thrown) {
       process.stderr.write(`refused a frame on ${subject}: ${toSystemError(thrown).message}\n`);
     }
-  }
-
-  /** Frames for a process that is no more: whoever sent them hears so. */
-  #answerForTheDead(bytes: Uint8Array, from: Identity): void {
-    const { prefix, value } = decodeFrame(bytes);
-    const isCall = Array.isArray(value) && parseMessage(actorItems, value)[0]?.kind === "call";
-    if (isCall) this.#notify(prefix.destination, prefix.source, from, "it isn't here");
-  }
-
-  /** Tells everyone elsewhere who sent frames to a process of ours that it ended. */
-  #mourn(dead: ProcessId, reason: string): void {
-    this.#channels.delete(dead);
-    for (const [peer, identity] of this.#peers.get(dead) ?? []) {
-      this.#notify(dead, peer, identity, reason);
-    }
-    this.#peers.delete(dead);
-  }
-
-  #notify(source: ProcessId, destination: ProcessId, to: Identity, reason: string): void {
-    const { bus, cluster } = this.#options;
-    const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
-    const items = [{ kind: "died", reason }];
-    const frame = encodeFrame({ ...fields, destination, source }, items);
-    bus.publish(linkSubject(cluster, to, bus.identity), frame);
   }
 
   #listen(bytes: Uint8Array, kind: "beacon" | "command"): void {
@@ -242,20 +255,6 @@ export class Agent {
     } catch (thrown) {
       process.stderr.write(`refused a ${kind}: ${toSystemError(thrown).message}\n`);
     }
-  }
-
-  #peersOf(processId: ProcessId): Map<ProcessId, Identity> {
-    const known = this.#peers.get(processId) ?? new Map<ProcessId, Identity>();
-    this.#peers.set(processId, known);
-    return known;
-  }
-
-  #learn(processId: string, identity: Identity): void {
-    this.#routes.delete(processId);
-    this.#routes.set(processId, identity);
-    if (this.#routes.size <= ROUTES_MAX) return;
-    const oldest = this.#routes.keys().next().value;
-    if (oldest !== undefined) this.#routes.delete(oldest);
   }
 
   #order(key: number, order: unknown): void {
@@ -272,4 +271,12 @@ export class Agent {
     const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
     return encodeFrame({ ...fields, destination, source: this.#process }, value);
   }
+}
+
+/** An actor answers where its executor does. @throws {SystemError} FRAME_INVALID. */
+function checkAddress({ outcome }: Done, own: Omit<ActorAddress, "actorId">): void {
+  if (outcome.kind !== "hosted") return;
+  const { actorId: _, ...said } = outcome.address;
+  if (canonicalJson(said) === canonicalJson(own)) return;
+  throw new SystemError("FRAME_INVALID", "an actor of another executor");
 }

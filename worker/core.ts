@@ -19,8 +19,10 @@ import type { Assignment, Command, Done, Epoch, Report } from "../runtime/messag
 
 export interface ExecutorView {
   readonly key: number;
-  /** `own`: a driver or an actor lives there. */
-  role: "idle" | "shards" | "own";
+  /** `own`: a driver or an actor lives there. `ending`: it was killed, to make room. */
+  role: "idle" | "shards" | "own" | "ending";
+  /** What it has loaded, as `programKey` says; null while idle. */
+  program: string | null;
   ready: boolean;
   /** In the order given; the first is under way. */
   tasks: Assignment[];
@@ -219,7 +221,7 @@ function isSame(a: Attempt, b: Attempt): boolean {
 function assignQueue(state: WorkerState, effects: WorkerEffect[]): void {
   const waiting: Assignment[] = [];
   for (const assignment of state.queue) {
-    const executor = executorFor(state, assignment);
+    const executor = executorFor(state, effects, assignment);
     if (executor === undefined) {
       waiting.push(assignment);
       continue;
@@ -230,19 +232,40 @@ function assignQueue(state: WorkerState, effects: WorkerEffect[]): void {
   state.queue = waiting;
 }
 
-function executorFor(state: WorkerState, assignment: Assignment): ExecutorView | undefined {
-  if (needsOwn(assignment.work)) return claimIdle(state, "own");
+function executorFor(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  assignment: Assignment,
+): ExecutorView | undefined {
+  const program = programKey(assignment);
+  if (needsOwn(assignment.work)) return claimIdle(state, "own", program);
   const shards = [...state.executors.values()].filter(({ role }) => role === "shards");
-  const free = shards.filter(({ tasks }) => tasks.length < SHARDS_PER_EXECUTOR);
+  const fitting = shards.filter((it) => it.program === program);
+  const free = fitting.filter(({ tasks }) => tasks.length < SHARDS_PER_EXECUTOR);
   const least = free.sort((a, b) => a.tasks.length - b.tasks.length)[0];
   if (least !== undefined && least.tasks.length === 0) return least;
-  if (shards.length < state.slots) return claimIdle(state, "shards") ?? least;
-  return least;
+  if (shards.length < state.slots) return claimIdle(state, "shards", program) ?? least;
+  if (least !== undefined) return least;
+  const unused = shards.find((it) => it.program !== program && it.tasks.length === 0);
+  if (unused === undefined) return undefined;
+  unused.role = "ending";
+  effects.push({ type: "kill", key: unused.key });
+  return claimIdle(state, "shards", program);
 }
 
-function claimIdle(state: WorkerState, role: "shards" | "own"): ExecutorView | undefined {
+function programKey({ program }: Assignment): string {
+  return `${program.sha256} ${program.url}`;
+}
+
+function claimIdle(
+  state: WorkerState,
+  role: "shards" | "own",
+  program: string,
+): ExecutorView | undefined {
   const idle = [...state.executors.values()].find((it) => it.ready && it.role === "idle");
-  if (idle !== undefined) idle.role = role;
+  if (idle === undefined) return undefined;
+  idle.role = role;
+  idle.program = program;
   return idle;
 }
 
@@ -257,9 +280,13 @@ function keepWarm(state: WorkerState, effects: WorkerEffect[], nowMs: number): v
   for (let missing = wanted - idle; missing > 0; missing -= 1) {
     const key = state.nextKey;
     state.nextKey += 1;
-    state.executors.set(key, { key, role: "idle", ready: false, tasks: [], hosts: null });
+    state.executors.set(key, newExecutor(key));
     effects.push({ type: "start", key });
   }
+}
+
+function newExecutor(key: number): ExecutorView {
+  return { key, role: "idle", program: null, ready: false, tasks: [], hosts: null };
 }
 
 function heldAssignments(state: WorkerState): Assignment[] {
@@ -271,10 +298,12 @@ function reportOf(state: WorkerState): Report {
   const done = [...state.done.values()];
   // What doesn't fit this report is held by this worker until the next one: it isn't lost.
   const held = [...heldAssignments(state), ...done.slice(REPORT_DONE_MAX)];
+  const hosts = [...state.executors.values()].filter((executor) => executor.hosts !== null);
   return {
     process,
     host,
     slots,
+    hosting: hosts.length,
     seen: { epoch: epoch.number, sequence },
     held: held.map(({ task, attempt }) => ({ task, attempt })),
     done: done.slice(0, REPORT_DONE_MAX),

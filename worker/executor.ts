@@ -10,12 +10,13 @@ import { markAsExecutor } from "../runtime/client/connect.ts";
 import { HeadClient } from "../runtime/client/head-client.ts";
 import { Links } from "../runtime/client/links.ts";
 import { toSystemError } from "../runtime/errors.ts";
-import { decodeFrame, encodeFrame, type Frame } from "../runtime/frame/codec.ts";
-import { LANE_CONTROL } from "../runtime/frame/prefix.ts";
-import { newProcessId, type ProcessId } from "../runtime/ids.ts";
-import { SOCKET_CONNECT_MS } from "../runtime/limits.ts";
+import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
+import { LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
+import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
+import { PEERS_MAX, SOCKET_CONNECT_MS } from "../runtime/limits.ts";
 import {
   type Assignment,
+  type Done,
   executorOrder,
   type ExecutorOrder,
   type ExecutorSays,
@@ -33,7 +34,7 @@ export interface ExecutorConfig {
   /** Where this executor listens for calls of this machine, and the token callers need. */
   readonly socket: string;
   readonly token: string;
-  readonly worker: string;
+  readonly worker: Identity;
   readonly host: string;
 }
 
@@ -47,7 +48,8 @@ class Executor {
   readonly #site: Worksite;
   readonly #head: HeadClient;
   readonly #links: Links;
-  readonly #replies = new Map<string, Reply>();
+  /** To callers that came through the agent. */
+  readonly #repliers = new Map<ProcessId, Reply>();
   readonly #waiting: Assignment[] = [];
   readonly #aborts = new Map<string, AbortController>();
   #working = false;
@@ -78,34 +80,51 @@ class Executor {
 
   async start(): Promise<void> {
     const { socket, token } = this.#config;
-    await listenSocket(socket, {
-      token,
-      onConnection: (channel) =>
-        channel.onFrame((frame) =>
-          this.#takeItems(decodeFrame(frame), (bytes) => void channel.send(bytes)),
-        ),
-    });
-    this.#say({ op: "hello", process: this.#process, pid: process.pid, socket, token });
+    await listenSocket(socket, { token, onConnection: (channel) => this.#admit(channel) });
+    this.#say({ op: "hello", pid: process.pid, token });
   }
 
+  /** A caller of this machine. What it sends wrongly ends its own connection. */
+  #admit(channel: Channel): void {
+    let reply: Reply | undefined;
+    channel.onFrame((frame) => {
+      const { prefix, value } = decodeFrame(frame);
+      reply ??= replier(this.#process, prefix.source, (bytes) => void channel.send(bytes));
+      this.#site.host.take(value, reply);
+    });
+  }
+
+  /** What came through the agent: its orders, or frames of others that it has forwarded. */
   #hear(frame: Uint8Array): void {
-    const decoded = decodeFrame(frame);
-    const { prefix, value } = decoded;
-    if (prefix.source === this.#config.agentProcess) {
-      this.#obey(parseMessage(executorOrder, value));
-    } else if (Array.isArray(value)) {
-      this.#links.take(prefix.source, value);
-      this.#takeItems(decoded, (bytes) => void this.#agent.send(bytes));
-    } else {
-      this.#head.take(value);
+    if (sourceOf(frame) === this.#config.agentProcess) {
+      this.#obey(parseMessage(executorOrder, decodeFrame(frame).value));
+      return;
+    }
+    try {
+      this.#take(frame);
+    } catch (thrown) {
+      // Somebody elsewhere sent it: that ends neither this process nor its way to the agent.
+      process.stderr.write(`refused a frame: ${toSystemError(thrown).message}\n`);
     }
   }
 
-  #takeItems({ prefix, value }: Frame, send: (frame: Uint8Array) => void): void {
-    const known = this.#replies.get(prefix.source);
-    const reply = known ?? replier(this.#process, prefix.source, send);
-    this.#replies.set(prefix.source, reply);
-    this.#site.host.take(value, reply);
+  #take(frame: Uint8Array): void {
+    const { prefix, value } = decodeFrame(frame);
+    if (prefix.source === PROCESS_NONE) this.#head.take(value);
+    else {
+      this.#links.take(prefix.source, value);
+      this.#site.host.take(value, this.#replierTo(prefix.source));
+    }
+  }
+
+  #replierTo(caller: ProcessId): Reply {
+    const known = this.#repliers.get(caller);
+    if (known !== undefined) return known;
+    const reply = replier(this.#process, caller, (bytes) => void this.#agent.send(bytes));
+    this.#repliers.set(caller, reply);
+    const oldest = this.#repliers.keys().next().value;
+    if (this.#repliers.size > PEERS_MAX && oldest !== undefined) this.#repliers.delete(oldest);
+    return reply;
   }
 
   #obey(order: ExecutorOrder): void {
@@ -129,9 +148,19 @@ class Executor {
       this.#aborts.set(task, abort);
       const outcome = await this.#site.run(assignment, abort.signal);
       this.#aborts.delete(task);
-      this.#say({ op: "done", done: { task, attempt, outcome } });
+      this.#tell({ task, attempt, outcome });
     }
     this.#working = false;
+  }
+
+  /** What came of an assignment; a result that doesn't cross fails it. */
+  #tell(done: Done): void {
+    try {
+      this.#say({ op: "done", done });
+    } catch (thrown) {
+      const error = toSystemError(thrown).toData();
+      this.#say({ op: "done", done: { ...done, outcome: { kind: "failed", error } } });
+    }
   }
 
   #say(value: ExecutorSays): void {

@@ -2,10 +2,12 @@
  * The agent's process. Its argument names the JSON file that its supervisor wrote (or that `ligase
  * worker --join` made); the end of its standard input is its supervisor's end.
  */
-import { readFile } from "node:fs/promises";
+import type { Bus } from "../runtime/bus/bus.ts";
 import { connectBus } from "../runtime/bus/nats.ts";
+import { takeConfig } from "../runtime/config-file.ts";
 import { toSystemError } from "../runtime/errors.ts";
 import type { Identity } from "../runtime/ids.ts";
+import { BUS_LOST_MS } from "../runtime/limits.ts";
 import { Agent } from "./agent.ts";
 
 /** What the file holds; the supervisor's `WorkerConfig`. */
@@ -20,14 +22,16 @@ interface Config {
 }
 
 async function main(): Promise<void> {
-  const config = JSON.parse(await readFile(process.argv[2] ?? "", "utf8")) as Config;
+  const config = (await takeConfig(process.argv[2] ?? "")) as Config;
   const { cluster, runtimeDir, mark, executors: slots } = config;
   const bus = await connectBus({ ...config, url: config.natsUrl, name: "worker" });
   const agent = new Agent({ bus, cluster, runtimeDir, slots, mark });
-  endWith(() => {
+  const end = (): void => {
     agent.stop();
     void bus.close().finally(() => process.exit(0));
-  });
+  };
+  endWith(end);
+  endWithout(bus, end);
   await agent.start();
   if (process.connected) process.send?.({ op: "ready" });
 }
@@ -43,6 +47,20 @@ function endWith(end: () => void): void {
   process.stdin.on("end", end);
   process.stdin.on("error", end);
   process.stdin.resume();
+}
+
+/** Ends when the bus refuses it, or was away for BUS_LOST_MS: the cluster that it joined is gone. */
+function endWithout(bus: Bus, end: () => void): void {
+  let timer: NodeJS.Timeout | undefined;
+  bus.onState((state) => {
+    clearTimeout(timer);
+    if (state === "closed") end();
+    if (state !== "disconnected") return;
+    timer = setTimeout(() => {
+      process.stderr.write(`no bus for ${BUS_LOST_MS} ms: this worker's cluster is gone\n`);
+      end();
+    }, BUS_LOST_MS);
+  });
 }
 
 main().catch((thrown: unknown) => {

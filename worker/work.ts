@@ -11,6 +11,7 @@ import { type PlanFile, readPlan, runPlan } from "../runtime/dataset/plan.ts";
 import { runShard, type Stage } from "../runtime/dataset/shard.ts";
 import type { ShardReader, StageDescription, Table } from "../runtime/dataset/types.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
+import { ERROR_TEXT_MAX } from "../runtime/limits.ts";
 import type { ActorAddress, Assignment, Outcome, Program, Work } from "../runtime/messages.ts";
 import { loadProgram } from "./programs.ts";
 
@@ -57,7 +58,8 @@ export class Worksite {
       }
     } catch (thrown) {
       const error = toSystemError(thrown, "APPLICATION");
-      process.stderr.write(`${work.kind}: ${error.stack ?? error.message}\n`);
+      const text = (error.stack ?? error.message).slice(0, ERROR_TEXT_MAX);
+      process.stderr.write(`${work.kind}: ${text}\n`);
       return { kind: "failed", error: error.toData() };
     }
   }

@@ -14,7 +14,7 @@ function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`a whole number from ${least} to ${most}.`);
+    throw new InvalidArgumentError(`It is a whole number from ${least} to ${most}.`);
   };
 }
 
@@ -76,6 +76,8 @@ async function supervise(options: string): Promise<number> {
   }
 }
 
+// Whoever read our words may be gone (`| head`): the work goes on, and its exit code stays true.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 try {
   await program().parseAsync(process.argv);
 } catch (thrown) {
@@ -88,7 +90,7 @@ try {
     }
   } else {
     const error = toSystemError(thrown);
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(`ligase: ${error.message}\n`);
     process.exitCode = error.exit;
   }
 }

@@ -14,6 +14,12 @@ export function typedFolder(env: NodeJS.ProcessEnv, workingFolder: string): stri
   return byNpm ?? workingFolder;
 }
 
+/** A path as it was typed, absolute. @throws {SystemError} USAGE: an empty one names no file. */
+export function typedPath(from: string, path: string): string {
+  if (path !== "") return resolve(from, path);
+  throw new SystemError("USAGE", "a path is empty: is a variable of the shell unset?");
+}
+
 /** The output folder: as given, else `ligase-runs/<stem of the first input>`; absolute. */
 export function outputFolder(
   given: string | undefined,
@@ -22,7 +28,7 @@ export function outputFolder(
   fresh: boolean,
 ): string {
   const stem = inputs[0] === undefined ? SAMPLE : stemOf(inputs[0]);
-  const folder = resolve(from, given ?? `ligase-runs/${stem}`);
+  const folder = typedPath(from, given ?? `ligase-runs/${stem}`);
   return fresh ? firstFree(folder) : folder;
 }
 

@@ -3,7 +3,7 @@
  * leaves its result. The job is durable: whatever ends this command, the next one goes on.
  */
 import { availableParallelism } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import type { Cluster, ClusterStatus } from "../../runtime/client/cluster.ts";
 import { joinAsClient } from "../../runtime/client/connect.ts";
 import { type EmbeddedReady, startEmbedded } from "../../runtime/client/embedded.ts";
@@ -12,7 +12,7 @@ import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { DRIVER_RESTARTS_MAX, OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
 import { followRun } from "../cluster/follow.ts";
 import { pipelineProgram } from "./package-hash.ts";
-import { outputFolder, typedFolder } from "./paths.ts";
+import { outputFolder, typedFolder, typedPath } from "./paths.ts";
 import { Progress } from "./progress.ts";
 import { composeResult, type RunResult, writeResult } from "./result.ts";
 import { Interrupts } from "./signals.ts";
@@ -68,7 +68,7 @@ async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> 
   const startedMs = performance.now();
   const request = requestOf(flags);
   const progress = new Progress(process.stderr);
-  const stateDir = resolve(flags.state ?? join(request.output, ".ligase"));
+  const stateDir = stateFolder(flags.state, request.output);
   const key = sha256Hex(canonicalJson(request));
   const deadline = performance.now() + OUTPUT_RETRY_MS;
   for (;;) {
@@ -94,9 +94,14 @@ async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> 
   }
 }
 
+function stateFolder(given: string | undefined, output: string): string {
+  if (given === undefined) return join(output, ".ligase");
+  return typedPath(typedFolder(process.env, process.cwd()), given);
+}
+
 function requestOf(flags: RunFlags): RunRequest {
   const from = typedFolder(process.env, process.cwd());
-  const inputs = (flags.input ?? []).map((path) => resolve(from, path));
+  const inputs = (flags.input ?? []).map((path) => typedPath(from, path));
   const timeLimitMinutes = flags.timeLimit;
   return {
     inputs,
@@ -179,8 +184,8 @@ async function submit(
 }
 
 /**
- * Submits the pipeline and watches it; one whose driver is lost is submitted again, because it finds
- * what stands and makes only the rest.
+ * Submits the pipeline and watches it; one whose driver is lost is submitted again, because it
+ * finds what stands and makes only the rest.
  */
 async function driveToEnd(
   cluster: Cluster,
@@ -189,10 +194,11 @@ async function driveToEnd(
   show: (line: string) => void,
   over: AbortSignal,
 ): Promise<Watched> {
+  const uri = join(request.output, "embeddings");
   for (let lost = 0; ; lost += 1) {
     const jobId = await cluster.submitProgram(cluster.program, [JSON.stringify(request)]);
     try {
-      return await watchJob(cluster, jobId, before, show, over);
+      return await watchJob(cluster, { jobId, uri }, before, show, over);
     } catch (thrown) {
       const { code } = toSystemError(thrown);
       if (code !== "ACTOR_DIED" || lost >= DRIVER_RESTARTS_MAX) throw thrown;

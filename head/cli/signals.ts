@@ -4,13 +4,14 @@
  */
 import { SystemError } from "../../runtime/errors.ts";
 import { PARENT_POLL_MS } from "../../runtime/limits.ts";
+import { Starters } from "./starters.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const EXIT_INTERRUPTED = 130;
 
 export class Interrupts {
   readonly #abort = new AbortController();
-  readonly #parent = process.ppid;
+  readonly #starters = new Starters();
   readonly #timer: NodeJS.Timeout;
   readonly #onSignal = (): void => this.#ask("interrupted");
   #second: () => void = () => undefined;
@@ -25,7 +26,7 @@ export class Interrupts {
     for (const name of SIGNALS) process.on(name, this.#onSignal);
     // A parent that was killed can't send a signal: we are handed to another one.
     this.#timer = setInterval(() => {
-      if (process.ppid !== this.#parent) this.#ask("the parent process is gone");
+      if (this.#starters.gone()) this.#ask("the parent process is gone");
     }, PARENT_POLL_MS);
     this.#timer.unref();
   }

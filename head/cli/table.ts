@@ -9,7 +9,7 @@ export function resultTable(result: RunResult): string {
     ["job", result.jobId.slice(0, 12)],
     ["reads", `${reads.in} in, ${reads.passed} passed, ${reads.filtered} filtered`],
     ...(reasons.length === 0 ? [] : [["filtered", reasons.join(", ")] as const]),
-    ["embeddings", `${result.rows} x ${result.dimensions} float32 in ${result.shards} shards`],
+    ["embeddings", `${result.rows} x ${result.dimensions} float32 in ${counted(result.shards, "shard")}`],
     ["encoder", `${encoder.name} ${encoder.sha256.slice(0, 12)} on ${encoder.provider}`],
     ["manifest", result.manifest],
     ["netcdf", result.netcdf ?? "not asked for (--no-solve)"],
@@ -18,6 +18,11 @@ export function resultTable(result: RunResult): string {
     ...result.warnings.map((warning) => ["warning", warning] as const),
   ];
   return rows.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("");
+}
+
+/** Such as "1 shard", "2 shards". */
+export function counted(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
 }
 
 function slurmLine({

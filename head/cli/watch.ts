@@ -7,6 +7,7 @@ import type {
 } from "../../runtime/client/cluster.ts";
 import { errorFromData, SystemError } from "../../runtime/errors.ts";
 import { JOB_POLL_MS } from "../../runtime/limits.ts";
+import { counted } from "./table.ts";
 
 export interface Watched {
   /** What the program's main returned. */
@@ -21,12 +22,13 @@ export interface Watched {
 /**
  * Watches a program from its submission.
  *
+ * @param job - its id, and the folder of its dataset: a state may hold other ones.
  * @param before - the jobs before it was submitted: what stood then took no time of this command.
  * @throws {SystemError} what ended the program; CANCELLED.
  */
 export async function watchJob(
   cluster: Cluster,
-  jobId: string,
+  { jobId, uri }: { readonly jobId: string; readonly uri: string },
   before: ClusterStatus,
   say: (line: string) => void,
   signal: AbortSignal,
@@ -39,7 +41,7 @@ export async function watchJob(
     const now = performance.now();
     const job = status.programs.find(({ id }) => id === jobId);
     if (job?.state.kind === "failed") throw errorFromData(job.state.error);
-    const dataset = status.datasets.at(-1);
+    const dataset = datasetAt(uri, status);
     const solve = status.solves.findLast((one) => one.jobId === dataset?.id);
     if (dataset?.state.kind !== "sealed") sealedMs = now;
     if (job?.state.kind === "returned") {
@@ -50,6 +52,12 @@ export async function watchJob(
     say(describe(status, dataset, solve));
     await new Promise((resolve) => setTimeout(resolve, JOB_POLL_MS));
   }
+}
+
+/** The dataset that has the folder: all others were refused it. */
+function datasetAt(uri: string, { datasets }: ClusterStatus): DatasetStatus | undefined {
+  const there = datasets.filter((job) => job.uri === uri);
+  return there.findLast(({ state }) => state.kind !== "failed") ?? there.at(-1);
 }
 
 function stoodSealed(before: ClusterStatus, dataset: DatasetStatus | undefined): boolean {
@@ -67,14 +75,20 @@ function describe(
   dataset: DatasetStatus | undefined,
   solve: SolveStatus | undefined,
 ): string {
-  if (dataset === undefined) return `starting: ${status.workers} worker, ${status.slots} executors`;
+  if (dataset === undefined) return describeStart(status);
   const { shards, reads } = dataset;
   if (dataset.state.kind === "planning") return "planning: looking at the input";
   if (dataset.state.kind !== "sealed") {
     return `embedding: ${shards.done}/${shards.total ?? "?"} shards, ${reads.in} reads`;
   }
-  if (solve === undefined) return `sealed: ${shards.done} shards, ${reads.passed} rows`;
+  if (solve === undefined)
+    return `sealed: ${counted(shards.done, "shard")}, ${counted(reads.passed, "row")}`;
   return `solving: slurm job ${describeSolve(solve)}`;
+}
+
+function describeStart({ workers, slots }: ClusterStatus): string {
+  if (workers === 0) return "starting: waiting for a worker";
+  return `starting: ${counted(workers, "worker")}, ${counted(slots, "executor")}`;
 }
 
 function describeSolve({ state }: SolveStatus): string {

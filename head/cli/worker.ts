@@ -4,11 +4,16 @@
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { joinCluster } from "../../runtime/bus/join.ts";
+import { leaveConfig } from "../../runtime/config-file.ts";
+import {
+  makeRuntimeFolder,
+  newRuntimeFolderPath,
+  removeRuntimeFolder,
+} from "../cluster/folders.ts";
 
 /** The agent's exit code. @throws {SystemError} JOIN_REFUSED, USAGE, NATS_UNREACHABLE. */
 export async function workerCommand(flags: {
@@ -16,18 +21,18 @@ export async function workerCommand(flags: {
   readonly executors?: number;
 }): Promise<number> {
   const connection = await joinCluster(flags.join);
-  const runtimeDir = await mkdtemp(join(tmpdir(), "lg-"));
+  const runtimeDir = await newRuntimeFolderPath();
+  await makeRuntimeFolder(runtimeDir);
   const executors = flags.executors ?? availableParallelism();
   const mark = randomBytes(8).toString("hex");
   const config = join(runtimeDir, "worker.json");
-  const content = JSON.stringify({ ...connection, runtimeDir, mark, executors });
-  await writeFile(config, content, { mode: 0o600 });
+  await leaveConfig(config, { ...connection, runtimeDir, mark, executors });
   const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
   const main = fileURLToPath(new URL(`../../worker/main${extension}`, import.meta.url));
   try {
     return await runAgent(main, config);
   } finally {
-    await rm(runtimeDir, { recursive: true, force: true });
+    await removeRuntimeFolder(runtimeDir);
   }
 }
 
@@ -35,8 +40,7 @@ export async function workerCommand(flags: {
 function runAgent(main: string, config: string): Promise<number> {
   const child = spawn(process.execPath, [main, config], { stdio: ["pipe", "inherit", "inherit"] });
   const stop = (): void => void child.kill("SIGTERM");
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("exit", (code) => resolve(code ?? 1));

@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { open } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
+import { leaveConfig } from "../../runtime/config-file.ts";
 import { errorFromData, SystemError } from "../../runtime/errors.ts";
 import { CLUSTER_START_MS, RESTART_DELAY_MS, TERM_GRACE_MS } from "../../runtime/limits.ts";
 import { tailOf } from "./folders.ts";
@@ -14,9 +15,10 @@ import { type ChildMessage, childMessage } from "./protocol.ts";
 
 export interface ChildOptions {
   readonly name: "head" | "worker";
-  /** The program, and the one argument it gets. */
+  /** The program; its one argument names a file with its configuration, left for each start. */
   readonly script: string;
   readonly configPath: string;
+  readonly config: object;
   readonly logPath: string;
   readonly env: NodeJS.ProcessEnv;
   readonly restartsMax: number;
@@ -86,7 +88,8 @@ export class KeptChild {
 
   /** One incarnation, from its start to its end. */
   async #live(onReady: () => void): Promise<End> {
-    const { script, configPath, logPath, env } = this.#options;
+    const { script, configPath, config, logPath, env } = this.#options;
+    await leaveConfig(configPath, config);
     const log = await open(logPath, "a", 0o600);
     if (this.#stopping.signal.aborted) {
       await log.close();

@@ -3,7 +3,6 @@
  * with its keys, then head and agent. Down: head and agent, slurm jobs, Slurm, join server,
  * nats-server, then whatever is left with our mark or in our runtime folder, then that folder.
  */
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Connection } from "../../runtime/bus/key.ts";
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
@@ -121,14 +120,13 @@ export class EmbeddedCluster {
 
   async #startChild(name: "head" | "worker", config: HeadConfig | WorkerConfig): Promise<void> {
     const { stateDir, runtimeDir, headMain, workerMain, env, log, onFailed } = this.#options;
-    const configPath = join(runtimeDir, `${name}.json`);
-    await writeFile(configPath, JSON.stringify(config), { mode: 0o600 });
     const logPath = await freshLog(stateDir, name);
     if (this.#stopping) throw new SystemError("CANCELLED", "stopped while starting");
     const child = new KeptChild({
       name,
       script: name === "head" ? headMain : workerMain,
-      configPath,
+      configPath: join(runtimeDir, `${name}.json`),
+      config,
       logPath,
       env,
       restartsMax: name === "head" ? HEAD_RESTARTS_MAX : WORKER_RESTARTS_MAX,

@@ -88,8 +88,10 @@ export interface WorkerView {
   commandedMs: number;
   /** Flights that occupy an executor's queue; 0 <= load <= slots * SHARDS_PER_EXECUTOR. */
   load: number;
-  /** Drivers and actors placed there. */
+  /** Flights of drivers and actors. */
   hosted: number;
+  /** Actors that live there, as it last said. */
+  hosting: number;
 }
 
 /** One attempt under way. */

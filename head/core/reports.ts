@@ -37,6 +37,7 @@ function viewOf(state: HeadState, name: string, report: Report, nowMs: number): 
   if (known?.process === report.process) {
     known.lastSeenMs = nowMs;
     known.slots = report.slots;
+    known.hosting = report.hosting;
     return known;
   }
   for (const [task, flight] of [...state.flights]) {
@@ -50,6 +51,7 @@ function viewOf(state: HeadState, name: string, report: Report, nowMs: number): 
     commandedMs: nowMs,
     load: 0,
     hosted: 0,
+    hosting: report.hosting,
   };
   state.workers.set(name, view);
   return view;
@@ -210,6 +212,8 @@ function takeReceipt(
 ): void {
   const progress = job.inputs[input];
   if (job.state.kind !== "running" || progress === undefined) return;
+  // The number stands in the task's name, which a worker says.
+  if (!Number.isSafeInteger(shard) || shard < 0) return;
   if (progress.shards !== null && shard >= progress.shards) return;
   const known = progress.receipts.get(shard);
   if (known === undefined) {

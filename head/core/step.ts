@@ -44,7 +44,7 @@ export function roomiest(state: HeadState, assignment: Assignment): string | und
 
 function roomOf(worker: WorkerView, queued: boolean): number {
   if (queued) return worker.slots * SHARDS_PER_EXECUTOR - worker.load;
-  return HOSTED_PER_WORKER_MAX - worker.hosted;
+  return HOSTED_PER_WORKER_MAX - worker.hosted - worker.hosting;
 }
 
 /** Work before it is an attempt. */

@@ -2,10 +2,10 @@
  * The head's process: configuration in, bus and log opened, the daemon fed. Its argument names the
  * JSON file that its supervisor wrote; the end of its standard input is its supervisor's end.
  */
-import { readFile } from "node:fs/promises";
 import { connectBus } from "../../runtime/bus/nats.ts";
+import { takeConfig } from "../../runtime/config-file.ts";
 import { toSystemError } from "../../runtime/errors.ts";
-import { type Identity, newProcessId } from "../../runtime/ids.ts";
+import type { Identity } from "../../runtime/ids.ts";
 import { BEACON_INTERVAL_MS, TICK_MS } from "../../runtime/limits.ts";
 import type { HeadConfig } from "../cluster/protocol.ts";
 import { newHeadState } from "../core/core.ts";
@@ -17,11 +17,11 @@ import { solverSha256 } from "./solver-binary.ts";
 import { Supervisor } from "./supervised.ts";
 
 async function main(supervisor: Supervisor): Promise<void> {
-  const config = JSON.parse(await readFile(process.argv[2] ?? "", "utf8")) as HeadConfig;
+  const config = (await takeConfig(process.argv[2] ?? "")) as HeadConfig;
   const { state: durable, log } = await takeLead(config.stateDir);
-  const self = { identity: config.identity as Identity, process: newProcessId() };
-  const bus = await connectBus({ ...config, ...self, url: config.natsUrl, name: "head" });
-  const mouth = new HeadMouth(bus, config.cluster, self.process, log.epoch);
+  const identity = config.identity as Identity;
+  const bus = await connectBus({ ...config, identity, url: config.natsUrl, name: "head" });
+  const mouth = new HeadMouth(bus, config.cluster, log.epoch);
   const stateFolder = config.stateDir;
   const solver = await solverSha256();
   const state = newHeadState(

@@ -46,7 +46,7 @@ export class ActorHost {
     if (hosted === undefined) {
       reply(failed(call, new SystemError("ACTOR_NOT_FOUND", `no actor ${call.actorId} here`)));
     } else if (hosted.waiting.length >= MAILBOX_MAX) {
-      reply(failed(call, new SystemError("ACTOR_DIED", `${MAILBOX_MAX} calls wait already`)));
+      reply(failed(call, new SystemError("OVERLOADED", `${MAILBOX_MAX} calls wait already`)));
     } else {
       hosted.waiting.push({ call, reply });
       if (!hosted.busy) void this.#work(hosted);

@@ -45,12 +45,12 @@ export class ActorLink {
   /**
    * One call's result.
    * @throws {SystemError} what the method threw (APPLICATION), NOT_SERIALIZABLE, FRAME_TOO_LARGE,
-   * ACTOR_DIED when it was never sent, OUTCOME_UNKNOWN when the actor was lost after.
+   * OVERLOADED or ACTOR_DIED when it was never sent, OUTCOME_UNKNOWN when the actor was lost after.
    */
   call(actorId: string, method: string, args: unknown[]): Promise<unknown> {
     if (this.#closed !== undefined) return Promise.reject(neverSent(this.#closed));
     if (this.#pending.size >= CALLS_PENDING_MAX) {
-      return Promise.reject(new SystemError("ACTOR_DIED", `${CALLS_PENDING_MAX} calls pending`));
+      return Promise.reject(new SystemError("OVERLOADED", `${CALLS_PENDING_MAX} calls pending`));
     }
     const id = this.#nextId;
     this.#nextId += 1;
@@ -83,8 +83,13 @@ export class ActorLink {
   close(cause: SystemError): void {
     if (this.#closed !== undefined) return;
     this.#closed = cause;
+    // Those that wait for the turn's end never left: they are the last ones.
+    const sent = this.#pending.size - this.#batcher.discard();
+    let index = 0;
     for (const { reject } of this.#pending.values()) {
-      reject(new SystemError("OUTCOME_UNKNOWN", "the actor was lost", cause.where, cause));
+      const lost = new SystemError("OUTCOME_UNKNOWN", "the actor was lost", cause.where, cause);
+      reject(index < sent ? lost : neverSent(cause));
+      index += 1;
     }
     this.#pending.clear();
   }

@@ -11,7 +11,7 @@ import { importProgram, type LoadedProgram } from "../actor/registry.ts";
 import type { Bus } from "../bus/bus.ts";
 import type { Connection } from "../bus/key.ts";
 import { connectBus } from "../bus/nats.ts";
-import { apiSubject, hearing, linkSubject } from "../bus/subjects.ts";
+import { apiSubject, hearing, isIdentity, linkSubject, parseSubject } from "../bus/subjects.ts";
 import { SystemError, toSystemError } from "../errors.ts";
 import { decodeFrame } from "../frame/codec.ts";
 import { type Identity, newProcessId, sha256Hex } from "../ids.ts";
@@ -127,11 +127,19 @@ export async function joinAsClient(
   return new Cluster({ program, loaded, head, links, close });
 }
 
-/** Replies of the head are objects, those of actors arrays. */
+/**
+ * Replies of heads, and of actors from the worker that hosts them. Anyone with a key can send here:
+ * what is out of form, or in another's name, is dropped.
+ */
 function listen(bus: Bus, cluster: string, head: HeadClient, links: Links): void {
-  bus.subscribe(hearing.links(cluster, bus.identity), (_subject, bytes) => {
-    const { prefix, value } = decodeFrame(bytes);
-    if (Array.isArray(value)) links.take(prefix.source, value);
-    else head.take(value);
+  bus.subscribe(hearing.links(cluster, bus.identity), (subject, bytes) => {
+    const from = parseSubject(cluster, subject)?.from ?? "";
+    try {
+      const { prefix, value } = decodeFrame(bytes);
+      if (isIdentity(from, "head")) head.take(value);
+      else if (links.workerOf(prefix.source) === from) links.take(prefix.source, value);
+    } catch (thrown) {
+      if (!toSystemError(thrown).code.startsWith("FRAME_")) throw thrown;
+    }
   });
 }

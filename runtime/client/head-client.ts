@@ -28,13 +28,13 @@ export class HeadClient {
   }
 
   /**
-   * @throws {SystemError} what the head answers; DEADLINE_EXCEEDED when none does in time; what it
+   * @throws {SystemError} what the head answers; OVERLOADED; DEADLINE_EXCEEDED when none does in time; what it
    * was closed with.
    */
   async request(request: ApiRequest): Promise<unknown> {
     if (this.#closed !== undefined) throw this.#closed;
     if (this.#pending.size >= API_PENDING_MAX) {
-      throw new SystemError("DEADLINE_EXCEEDED", `${API_PENDING_MAX} requests wait for the head`);
+      throw new SystemError("OVERLOADED", `${API_PENDING_MAX} requests wait for the head`);
     }
     const id = this.#nextId;
     this.#nextId += 1;

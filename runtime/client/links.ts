@@ -21,6 +21,8 @@ export interface LinkPorts {
 export class Links {
   readonly #ports: LinkPorts;
   readonly #byProcess = new Map<string, ActorLink>();
+  /** Whose agent hosts a process, for links over the bus. */
+  readonly #workers = new Map<string, string>();
   readonly #channels = new Set<Channel>();
 
   constructor(ports: LinkPorts) {
@@ -38,9 +40,14 @@ export class Links {
     return link;
   }
 
-  /** Replies that came through agents. */
+  /** Replies that came over the bus, from an identity that the process was seen behind. */
   take(source: string, value: unknown): void {
     this.#byProcess.get(`${source}/nats`)?.take(value);
+  }
+
+  /** Whose agent hosts the process of an open link over the bus. */
+  workerOf(source: string): string | undefined {
+    return this.#workers.get(source);
   }
 
   close(): void {
@@ -53,6 +60,7 @@ export class Links {
 
   #overBus(address: ActorAddress): ActorLink {
     const send = this.#ports.remote(address);
+    this.#workers.set(address.process, address.worker);
     return new ActorLink(this.#ports.process, address.process as ProcessId, send);
   }
 

@@ -1,4 +1,6 @@
-/** What a run says of input that it can't use: one error with code, file and record, exit code 3. */
+/**
+ * What a run says of input that it can't use: one error with code, file and record, exit code 3.
+ */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";

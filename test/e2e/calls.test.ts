@@ -3,11 +3,14 @@
  * types, errors by code, what is refused, and what a caller hears when an actor dies.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { connect } from "../../runtime/index.ts";
 import { actor } from "../../runtime/actor/registry.ts";
 import type { Cluster } from "../../runtime/client/cluster.ts";
 import { FRAME_BYTES_MAX } from "../../runtime/limits.ts";
 import { identityOf } from "../../runtime/processes.ts";
+import type { ExecutorConfig } from "../../worker/executor.ts";
 import { environmentOf, kill } from "./processes.ts";
 import { CallsActor } from "./programs/actors.ts";
 import { until } from "./support.ts";
@@ -109,9 +112,18 @@ describe("an executor", () => {
     expect(seen["LIGASE_EXECUTOR"]).toBeUndefined();
     expect(JSON.stringify(seen)).not.toMatch(/"S[UAON][A-Z2-7]{56}"|agentToken|seed/);
     // What it was started with is the socket's token: no nkey seed, no address of the bus.
-    const started = environmentOf(pid).join("\n");
+    const environment = environmentOf(pid);
+    const started = environment.join("\n");
     expect(started).toContain("LIGASE_EXECUTOR=");
     expect(started).not.toMatch(/\bS[UAON][A-Z2-7]{56}\b|nats:\/\//);
+    // Nor does one lie in the folder of its sockets, which its code may read as well.
+    const line = environment.find((entry) => entry.startsWith("LIGASE_EXECUTOR=")) ?? "";
+    const config = JSON.parse(line.replace("LIGASE_EXECUTOR=", "")) as ExecutorConfig;
+    const folder = dirname(config.agentSocket);
+    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
+    for (const { name } of files) {
+      expect(readFileSync(join(folder, name), "utf8")).not.toMatch(/\bS[UAON][A-Z2-7]{56}\b/);
+    }
   });
 
   test("can't start a cluster: NESTED_DRIVER", async () => {

@@ -3,6 +3,7 @@
   check.py shards FOLDER           every shard of a sealed folder
   check.py result NETCDF FOLDER    the solver's result: a sample of the neighbours, the whole heat
   check.py genomes NETCDF FASTQ    how many neighbours are of a read's own genome, by its name
+  check.py equal FOLDER FOLDER     two sealed folders hold the same vectors of the same reads
 
 Each prints one JSON object of what it found, or ends with an assertion.
 """
@@ -102,6 +103,17 @@ def genomes(netcdf, fastq):
     print(json.dumps({"genomes": int(genome.max()) + 1, "same": float(same.mean())}))
 
 
+def equal(*folders):
+    tables = []
+    for folder in folders:
+        files = [pathlib.Path(folder, shard["file"]) for shard in manifest_of(folder)["shards"]]
+        ids = [name for file in files for name in pq.read_table(file).column("read_id").to_pylist()]
+        tables.append((ids, oracle.read_rows(files).view(np.uint32)))
+    (ids, bits), (other_ids, other_bits) = tables
+    assert ids == other_ids and np.array_equal(bits, other_bits)
+    print(json.dumps({"rows": len(ids)}))
+
+
 if __name__ == "__main__":
     command, *rest = sys.argv[1:]
-    {"shards": shards, "result": result, "genomes": genomes}[command](*rest)
+    {"shards": shards, "result": result, "genomes": genomes, "equal": equal}[command](*rest)

@@ -1,4 +1,6 @@
-/** What a run says when the machine, the output or the command line isn't fit: exit codes 2 and 4. */
+/**
+ * What a run says when the machine, the output or the command line isn't fit: exit codes 2 and 4.
+ */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";

@@ -113,11 +113,23 @@ describe("a program outside of the package", () => {
     expect((await cluster.client.digest()).facts).toBe(facts + 2);
   });
 
-  test("a stage that loses records fails its job with APPLICATION", async () => {
+  test("an edited program is another one, also where its older version was loaded", async () => {
+    await writeFile(path, PROGRAM.replace('name: "composition"', 'name: "edited"'));
+    await runProgram(cluster, path, [place.path("edited"), ...inputs]);
+    const manifest = parseManifest(readFileSync(place.path("edited", "own", "manifest.json")));
+    expect(manifest.encoder.name).toBe("edited");
+  });
+
+  test("two programs may give different classes one name; a stage that loses records fails", async () => {
     const lossy = await program("lossy", PROGRAM.replace("rows: batch.records", "rows: 1"));
-    await expect(runProgram(cluster, lossy, [place.path("lossy-out"), ...inputs])).rejects.toThrow(
-      /^(APPLICATION|INTERNAL)/,
+    const argv = [place.path("lossy-out"), ...inputs];
+    const error: unknown = await runProgram(cluster, lossy, argv).catch(
+      (thrown: unknown) => thrown,
     );
+    expect(error).toMatchObject({
+      code: "APPLICATION",
+      what: "the stage was given 100 records and accounts for 1",
+    });
   });
 
   test.each([
@@ -129,7 +141,7 @@ describe("a program outside of the package", () => {
       "APPLICATION",
       "in main",
     ],
-  ])("one that is %s ends as %s", async (name, text, code, what) => {
+  ])("one that is %s is refused", async (name, text, code, what) => {
     const file = await program(name, text);
     const error: unknown = await runProgram(cluster, file, []).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code, what: expect.stringContaining(what) });

@@ -1,4 +1,7 @@
-/** Kills in phase 1: whoever dies, the shards are those of an undisturbed run, and none is made twice. */
+/**
+ * Kills in phase 1: whoever dies, the shards are those of an undisturbed run, and none is made
+ * twice.
+ */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ProcessIdentity } from "../../runtime/processes.ts";
 import { isAlive } from "../../runtime/processes.ts";

@@ -4,6 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { cpuSecondsOf, kill, nothingLeft, partOf, partsOf } from "../e2e/processes.ts";
+import { isAlive } from "../../runtime/processes.ts";
 import {
   cleanUp,
   environment,
@@ -103,6 +104,20 @@ describe("a part is killed", () => {
     expect(await netcdfDigest(resultOf(await started.ended).netcdf)).toBe(expected);
     expect(await attemptsOf(output)).toBe(1);
     await nothingLeft(place);
+  });
+
+  test("SIGKILL of slurmctld: another private Slurm takes its place, and nothing runs twice", async () => {
+    const started = await atSolve();
+    const ranks = partsOf(place, "rank");
+    await kill(await partOf(place, "slurmctld"));
+    const sinceMs = performance.now();
+    await until("a second attempt", async () => (await attemptsOf(output)) === 2, 60);
+    report(`another attempt after ${((performance.now() - sinceMs) / 1_000).toFixed(1)} s`);
+    await gate.open();
+    expect(await netcdfDigest(resultOf(await started.ended).netcdf)).toBe(expected);
+    expect(ranks.some(isAlive)).toBe(false);
+    await nothingLeft(place);
+    expect(namesIn(place.temporary)).toEqual([]);
   });
 
   test("SIGKILL of a rank is SOLVE_FAILED, exit code 6, without a result", async () => {

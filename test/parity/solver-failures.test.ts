@@ -168,6 +168,7 @@ describe("a file is refused", () => {
   test("not when it has just 2", async () => {
     const ended = await runSolver(3, ["--embeddings", damaged("pair"), "--output", output]);
     expect(ended, ended.stderr).toMatchObject({ code: 0 });
+    expect(JSON.parse(ended.stdout)).toMatchObject({ nodes: 2, k: 1, components: 1 });
   });
 });
 

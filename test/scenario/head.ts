@@ -97,6 +97,7 @@ class Scene {
       process: (options["life"] ?? "1").padStart(16, "0"),
       host: "m1",
       slots: Number(options["slots"] ?? 1),
+      hosting: Number(options["hosting"] ?? 0),
       seen: { epoch: Number(epoch), sequence: Number(sequence) },
       held: held.map((item) => this.#attempt(item)),
       done: lines.map((line) => this.#done(line)),

@@ -65,10 +65,13 @@ function attemptOf(text: string): { task: string; attempt: number } {
   return { task, attempt: Number(attempt) };
 }
 
+/** `<task>#<attempt>`, or `<task>@<program>#<attempt>` for one of another program. */
 export function assignmentOf(text: string): Assignment {
-  const { task, attempt } = attemptOf(text);
+  const { task: named, attempt } = attemptOf(text);
+  const [task = "", other] = named.split("@");
+  const program = other === undefined ? PROGRAM : { ...PROGRAM, sha256: other.repeat(64) };
   const [kind] = task.split("/");
-  return { task, attempt, program: PROGRAM, work: workOf(kind ?? "") };
+  return { task, attempt, program, work: workOf(kind ?? "") };
 }
 
 function workOf(kind: string): Assignment["work"] {

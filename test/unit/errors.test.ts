@@ -10,6 +10,7 @@ import {
   toSystemError,
 } from "../../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../../runtime/frame/codec.ts";
+import { ERROR_TEXT_MAX } from "../../runtime/limits.ts";
 import { errorData, parseMessage } from "../../runtime/messages.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -51,6 +52,12 @@ describe("an error", () => {
     expect(error.message).toBe("FASTQ_TRUNCATED: cut off (uri /a.fq, record 7)");
     expect(error.cause).toBe("cause");
     expect(new SystemError("INTERNAL", "no").message).toBe("INTERNAL: no");
+  });
+
+  test("crosses with its texts cut, so that it always fits a frame", () => {
+    const long = new SystemError("APPLICATION", "x".repeat(600_000), { uri: "y".repeat(600_000) });
+    const { what, where } = long.toData();
+    expect([what.length, where.uri?.length]).toEqual([ERROR_TEXT_MAX, ERROR_TEXT_MAX]);
   });
 
   test("is the same after it crossed a process", () => {

@@ -4,6 +4,7 @@ import {
   apiRequest,
   command,
   datasetSpec,
+  executorSays,
   outcome,
   parseMessage,
   receipt,
@@ -12,6 +13,9 @@ import {
 import { receiptOf, reportOf, specOf } from "./head/support.ts";
 
 const EPOCH = { number: 1, leader: "A" };
+const RELATIVE = { kind: "parquet", uri: "../x" };
+const failedBy = (code: unknown) => ({ kind: "failed", error: { code, what: "", where: {} } });
+const routeTo = (identity: string) => ({ op: "route", process: "a".repeat(16), identity });
 const ORDER = { epoch: EPOCH, sequence: 1, assign: [], cancel: [], ack: [] };
 
 describe("a message in its shape", () => {
@@ -41,6 +45,14 @@ describe("a message out of shape", () => {
     ["an unknown request", apiRequest, { op: "shell", command: "ls" }, "op"],
     ["a long text", apiRequest, { op: "spawn", actor: "x".repeat(5_000) }, "program"],
     ["nothing", report, null, "message"],
+    ["slots without bound", report, reportOf({ slots: 1_000_000 }), "slots"],
+    ["a path as a shard's file", receipt, receiptOf(0, 0, { file: "../part-0.parquet" }), "file"],
+    ["a relative output", datasetSpec, { ...specOf("a", 1), sink: RELATIVE }, "sink.uri"],
+    ["a result that no log holds", outcome, { kind: "returned", value: [1n] }, "value"],
+    ["an object as an error's code", outcome, failedBy({ toString: 1, valueOf: 1 }), "error.code"],
+    ["a list as an error's code", outcome, failedBy(["INTERNAL"]), "error.code"],
+    ["a subject in an identity", executorSays, routeTo("w-0.x\r\nPUB y 0"), "identity"],
+    ["a wildcard as an identity", executorSays, routeTo("*"), "identity"],
   ] as const)("is refused: %s", (_name, schema, value, where) => {
     const parse = () => parseMessage(schema, value);
     expect(parse).toThrow("FRAME_INVALID");

@@ -95,7 +95,8 @@ describe("a plain file in shards", () => {
       fc.asyncProperty(file, damage, cut, async (sample, { at, removed, added }, shardBytes) => {
         const text = textOf(sample);
         const place = at % text.length;
-        const damaged = `@first\nA\n+\nI\n${text.slice(0, place)}${added}${text.slice(place + removed)}`;
+        const rest = text.slice(0, place) + added + text.slice(place + removed);
+        const damaged = `@first\nA\n+\nI\n${rest}`;
         const whole = await outcomeOf(() => readInShards(damaged, damaged.length + 1));
         const parts = await outcomeOf(() => readInShards(damaged, shardBytes));
         if (typeof whole === "string") expect(typeof parts).toBe("string");

@@ -92,7 +92,7 @@ export function reportOf(change: Partial<Report> & { incarnation?: number } = {}
   const { incarnation = 1, ...rest } = change;
   const process = String(incarnation).padStart(16, "0");
   const seen = { epoch: 1, sequence: 0 };
-  return { process, host: "m1", slots: 1, seen, held: [], done: [], ...rest };
+  return { process, host: "m1", slots: 1, hosting: 0, seen, held: [], done: [], ...rest };
 }
 
 export type Decision = ReturnType<typeof decide>;
