@@ -8,7 +8,7 @@ import type { Cluster } from "../runtime/client/cluster.ts";
 import * as v from "valibot";
 import { parseManifest } from "../solver/manifest.ts";
 import { solve } from "../solver/solve.ts";
-import { sampleOf } from "./fastq/input.ts";
+import { sampleOf, sampleWarnings } from "./fastq/input.ts";
 import { medianReadLength } from "./fastq/probe.ts";
 import { encoderOf } from "./model.ts";
 import { Embedder, readFastq } from "./read-fastq.ts";
@@ -82,11 +82,15 @@ export default async function pipeline(
   };
 }
 
-/** Composition separates genomes from ~1 kb on; below 500 bases the result says little. */
 async function warningsOf(inputs: readonly string[]): Promise<string[]> {
-  const medians = await Promise.all(inputs.map(medianReadLength));
-  return inputs
-    .map((path, index) => [path, medians[index] ?? 0] as const)
+  const paths = [...new Set(inputs)];
+  const medians = await Promise.all(paths.map(medianReadLength));
+  // Composition separates genomes from ~1 kb on; below 500 bases the result says little.
+  const short = paths
+    .map((path, index) => [sampleOf(path), medians[index] ?? 0] as const)
     .filter(([, median]) => median < MEDIAN_BASES_MIN)
-    .map(([path, median]) => `${sampleOf(path)}: median read length ${median}: too short for kmer`);
+    .map(
+      ([name, median]) => `${name}: median read length ${median}, too short to tell genomes apart`,
+    );
+  return [...sampleWarnings(inputs), ...short];
 }

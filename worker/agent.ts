@@ -2,6 +2,7 @@
  * The agent: one machine's worker. It feeds its core, starts executors and admits them to the post,
  * which forwards their frames. What an executor says is checked: user code runs there.
  */
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Bus } from "../runtime/bus/bus.ts";
 import { type Channel, listenSocket } from "../runtime/bus/socket.ts";
@@ -142,6 +143,8 @@ export class Agent {
       mark,
       onExit: (reason) => {
         this.#children.delete(key);
+        // Killed, it couldn't remove it itself.
+        rmSync(child.config.socket, { force: true });
         if (child.process !== undefined) this.#post.mourn(child.process, reason);
         this.#feed({ type: "exited", key, reason });
       },

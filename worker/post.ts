@@ -3,8 +3,8 @@
  * undecoded.
  *
  * Invariants: an executor sends as itself alone; nobody elsewhere sends as a process of this
- * machine, and only a head as the head (PROCESS_NONE); a process elsewhere belongs, as each executor
- * sees it, to the identity that the head named, else to the one it was first heard from.
+ * machine, and only a head as the head (PROCESS_NONE); a process elsewhere belongs, as each
+ * executor sees it, to the identity that the head named, else to the one it was first heard from.
  */
 import { isIdentity } from "../runtime/bus/subjects.ts";
 import { SystemError } from "../runtime/errors.ts";

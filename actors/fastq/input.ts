@@ -42,6 +42,26 @@ export function sampleOf(path: string): string {
   return stem === "" ? basename(path) : stem;
 }
 
+/** What in the names of inputs a person may not have meant; the run goes on. */
+export function sampleWarnings(paths: readonly string[]): string[] {
+  const warnings: string[] = [];
+  for (const [path, times] of counts(paths)) {
+    if (times > 1)
+      warnings.push(`${path}: given ${times} times, so its reads count ${times} times`);
+  }
+  for (const [sample, files] of counts([...new Set(paths)].map(sampleOf))) {
+    if (files === 1) continue;
+    warnings.push(`${sample}: ${files} files give this sample name; shard names tell them apart`);
+  }
+  return warnings;
+}
+
+function counts(names: readonly string[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const name of names) found.set(name, (found.get(name) ?? 0) + 1);
+  return found;
+}
+
 /**
  * The open file, checked to be the one that was identified; the caller closes it.
  * @throws {SystemError} INPUT_CHANGED, INPUT_NOT_FOUND, INPUT_UNREADABLE.

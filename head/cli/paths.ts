@@ -1,6 +1,6 @@
 /** Where a run reads and writes, from what was typed. */
 import { existsSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { SystemError } from "../../runtime/errors.ts";
 
 /** Name of the run that makes its own input. */
@@ -30,6 +30,11 @@ export function outputFolder(
   const stem = inputs[0] === undefined ? SAMPLE : stemOf(inputs[0]);
   const folder = typedPath(from, given ?? `ligase-runs/${stem}`);
   return fresh ? firstFree(folder) : folder;
+}
+
+/** The folder of the cluster's state: as given, else `.ligase` in the output; absolute. */
+export function stateFolder(given: string | undefined, output: string, from: string): string {
+  return given === undefined ? join(output, ".ligase") : typedPath(from, given);
 }
 
 function stemOf(path: string): string {

@@ -12,7 +12,7 @@ import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { DRIVER_RESTARTS_MAX, OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
 import { followRun } from "../cluster/follow.ts";
 import { pipelineProgram } from "./package-hash.ts";
-import { outputFolder, typedFolder, typedPath } from "./paths.ts";
+import { outputFolder, stateFolder, typedFolder, typedPath } from "./paths.ts";
 import { Progress } from "./progress.ts";
 import { composeResult, type RunResult, writeResult } from "./result.ts";
 import { Interrupts } from "./signals.ts";
@@ -68,7 +68,8 @@ async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> 
   const startedMs = performance.now();
   const request = requestOf(flags);
   const progress = new Progress(process.stderr);
-  const stateDir = stateFolder(flags.state, request.output);
+  const from = typedFolder(process.env, process.cwd());
+  const stateDir = stateFolder(flags.state, request.output, from);
   const key = sha256Hex(canonicalJson(request));
   const deadline = performance.now() + OUTPUT_RETRY_MS;
   for (;;) {
@@ -92,11 +93,6 @@ async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> 
       throw new SystemError("OUTPUT_BUSY", "another run works on this output", where);
     }
   }
-}
-
-function stateFolder(given: string | undefined, output: string): string {
-  if (given === undefined) return join(output, ".ligase");
-  return typedPath(typedFolder(process.env, process.cwd()), given);
 }
 
 function requestOf(flags: RunFlags): RunRequest {

@@ -14,15 +14,8 @@ export class Starters {
   readonly #line: readonly number[];
 
   constructor(env: NodeJS.ProcessEnv = process.env) {
-    const line = [process.ppid];
     const script = env[SCRIPT];
-    while (script !== undefined && line.length < STEPS_MAX) {
-      const last = line.at(-1) ?? 0;
-      const above = parentOf(last);
-      if (above === undefined || !runs(last, script)) break;
-      line.push(above);
-    }
-    this.#line = line;
+    this.#line = script === undefined ? [process.ppid] : lineToNpm(script);
   }
 
   /** Whether one of them ended: its children then have another parent. */
@@ -31,6 +24,17 @@ export class Starters {
     if (process.ppid !== parent) return true;
     return above.some((pid, index) => parentOf(this.#line[index] ?? 0) !== pid);
   }
+}
+
+function lineToNpm(script: string): readonly number[] {
+  const line = [process.ppid];
+  while (line.length < STEPS_MAX) {
+    const last = line.at(-1) ?? 0;
+    const above = parentOf(last);
+    if (above === undefined || !runs(last, script)) break;
+    line.push(above);
+  }
+  return line;
 }
 
 function parentOf(pid: number): number | undefined {

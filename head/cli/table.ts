@@ -9,7 +9,10 @@ export function resultTable(result: RunResult): string {
     ["job", result.jobId.slice(0, 12)],
     ["reads", `${reads.in} in, ${reads.passed} passed, ${reads.filtered} filtered`],
     ...(reasons.length === 0 ? [] : [["filtered", reasons.join(", ")] as const]),
-    ["embeddings", `${result.rows} x ${result.dimensions} float32 in ${counted(result.shards, "shard")}`],
+    [
+      "embeddings",
+      `${result.rows} x ${result.dimensions} float32 in ${counted(result.shards, "shard")}`,
+    ],
     ["encoder", `${encoder.name} ${encoder.sha256.slice(0, 12)} on ${encoder.provider}`],
     ["manifest", result.manifest],
     ["netcdf", result.netcdf ?? "not asked for (--no-solve)"],

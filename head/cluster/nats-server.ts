@@ -4,7 +4,7 @@
  * Keyring's. A restarted server keeps its port, so that every client comes back by itself.
  */
 import type { ChildProcess } from "node:child_process";
-import { open, readFile, rm, writeFile } from "node:fs/promises";
+import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
@@ -155,10 +155,7 @@ async function listeningPort(portsPath: string, child: ChildProcess): Promise<nu
   while (performance.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error("it ended");
     const port = portIn(await readFile(portsPath, "utf8").catch(() => ""));
-    if (port !== undefined) {
-      await rm(portsPath, { force: true });
-      return port;
-    }
+    if (port !== undefined) return port;
     await delay(POLL_MS);
   }
   throw new Error(`it didn't listen within ${NATS_START_MS} ms`);

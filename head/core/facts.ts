@@ -1,6 +1,6 @@
 /**
- * Pure core. What a head has made durable, and `apply`, the only thing that changes durable state.
- * Replay of the log runs only `apply`. A fact's shape never changes: a new need is a new fact.
+ * Pure core. Facts, and the durable state that `apply` makes of them: the only thing that changes
+ * it, and all that replay of the log runs. A fact's shape never changes: a new need is a new fact.
  */
 import type { ErrorData } from "../../runtime/errors.ts";
 import type { Continuation, DatasetSpec, Program, Receipt } from "../../runtime/messages.ts";

@@ -139,8 +139,8 @@ export function listenAsHead(
 }
 
 /**
- * Why a request is refused: what it asks for travels on in a command, deeper and among other things,
- * and must still fit a frame there.
+ * Why a request is refused: what it asks for travels on in a command, deeper and among other
+ * things, and must still fit a frame there.
  */
 function faultOf(request: ApiRequest): ErrorData | null {
   try {

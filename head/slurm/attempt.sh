@@ -60,7 +60,7 @@ publish() {
   sync "$(dirname -- "$final")"
 }
 if [ "$status" = 0 ] && ! publish; then status=91; fi
-rm -f -- "$scratch" "$scratch.run.json"
+rm -f -- "$scratch" "$scratch.partial" "$scratch.run.json" "$scratch.run.json.partial"
 
 signal=null
 if [ "$status" -gt 128 ]; then signal=$((status - 128)); fi

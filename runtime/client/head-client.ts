@@ -28,8 +28,8 @@ export class HeadClient {
   }
 
   /**
-   * @throws {SystemError} what the head answers; OVERLOADED; DEADLINE_EXCEEDED when none does in time; what it
-   * was closed with.
+   * @throws {SystemError} what the head answers; OVERLOADED; DEADLINE_EXCEEDED when none does in
+   * time; what it was closed with.
    */
   async request(request: ApiRequest): Promise<unknown> {
     if (this.#closed !== undefined) throw this.#closed;

@@ -1,5 +1,5 @@
 /**
- * A job's plan in storage: `<job folder>/plan.json` = {schema, jobId, spec, plan}, made once by the
+ * A job's plan in storage: `<job folder>/plan.json` = {schema, spec, plan}, made once by the
  * source in an executor and never changed. Who finds one there obeys it.
  */
 import * as v from "valibot";

@@ -120,8 +120,8 @@ describe("an executor", () => {
     const line = environment.find((entry) => entry.startsWith("LIGASE_EXECUTOR=")) ?? "";
     const config = JSON.parse(line.replace("LIGASE_EXECUTOR=", "")) as ExecutorConfig;
     const folder = dirname(config.agentSocket);
-    const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
-    for (const { name } of files) {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    for (const { name } of entries.filter((entry) => entry.isFile())) {
       expect(readFileSync(join(folder, name), "utf8")).not.toMatch(/\bS[UAON][A-Z2-7]{56}\b/);
     }
   });

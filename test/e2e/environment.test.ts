@@ -23,6 +23,7 @@ import {
   ROOT,
   run,
   start,
+  startRun,
 } from "./support.ts";
 
 let place: Place;
@@ -139,12 +140,21 @@ describe("the command", () => {
     [["--executors", "0"]],
     [["--slurm", "cloud"]],
     [["--no-such-option"]],
+    [["--state", ""]],
     [["--encoder", "no-such-encoder", "--no-solve"]],
   ])("%j is USAGE, exit code 2", async (args) => {
     const ended = await runOn(args);
     expect([errorOf(ended).code, ended.code]).toEqual(["USAGE", 2]);
     expect(namesIn(join(output, "embeddings"))).toEqual([]);
     await nothingLeft(place);
+  });
+
+  test("goes on, and ends with 0, when nobody reads what it says", async () => {
+    const args = ["--no-solve", "--input", input, "--output", output];
+    const { child, ended } = startRun(place, args);
+    for (const stream of [child.stdout, child.stderr]) stream?.destroy();
+    expect((await ended).code).toBe(0);
+    expect(namesIn(join(output, "embeddings"))).toContain("_SUCCESS");
   });
 
   test("--no-solve ends after the embeddings, and a later run adds the solve alone", async () => {
@@ -195,6 +205,6 @@ const UNSHARE = process.getuid?.() === 0 ? ["unshare", "-m"] : ["unshare", "-rm"
 
 /** Whether this machine lets us hide a program from a run. */
 function canHide(): boolean {
-  const [file = "", ...args] = [...UNSHARE, "mount", "--bind", "/dev/null", "/usr/bin/env"];
+  const [file, ...args] = [...UNSHARE, "mount", "--bind", "/dev/null", "/usr/bin/env"];
   return spawnSync(file, args).status === 0;
 }

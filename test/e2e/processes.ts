@@ -91,18 +91,19 @@ export async function receipts(output: string): Promise<number> {
 
 /**
  * Freezes an executor in the middle of a shard, once `committed` receipts are in the log and a
- * shard is left to make: with one executor, phase 1 stands still from here on.
+ * shard is left to make: with one executor, phase 1 stands still from here on. Undefined when none
+ * was caught at work before all shards were made.
  */
 export async function freezeMidShard(
   place: Place,
   output: string,
   inputs: readonly string[],
-  committed = 1,
-): Promise<ProcessIdentity> {
-  return await until("an executor is at a shard", async () => {
-    const made = await receipts(output);
+  committed: number,
+): Promise<ProcessIdentity | undefined> {
+  const caught = await until("an executor is at a shard", async () => {
     if ((await factsNamed(output, "dataset.planned")).length === 0) return undefined;
-    if (made === inputs.length) throw new Error("phase 1 is over: no executor was caught at it");
+    const made = await receipts(output);
+    if (made === inputs.length) return "late";
     if (made < committed) return undefined;
     const executor = quickly(place, "executor").find(({ pid }) => holdsOne(pid, inputs));
     if (executor === undefined) return undefined;
@@ -111,6 +112,7 @@ export async function freezeMidShard(
     thaw(executor);
     return undefined;
   });
+  return caught === "late" ? undefined : caught;
 }
 
 /** The processes of a part that carry the place's environment: a look of a few milliseconds. */

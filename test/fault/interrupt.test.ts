@@ -1,7 +1,7 @@
 /** Ctrl-C, a parent that is gone, and second commands on one output. */
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { freeze, freezeMidShard, nothingLeft, partOf, thaw } from "../e2e/processes.ts";
+import { freeze, nothingLeft, partOf, thaw } from "../e2e/processes.ts";
 import {
   BIN,
   cleanUp,
@@ -18,7 +18,7 @@ import {
   startRun,
   until,
 } from "../e2e/support.ts";
-import { atGate, type Gate, makeGate, makeReads } from "./support.ts";
+import { atGate, frozenRun, type Gate, makeGate, makeReads } from "./support.ts";
 
 /** Seconds from the first Ctrl-C to the command's end. */
 const SECONDS_TO_END = 5;
@@ -64,9 +64,7 @@ function report(line: string): void {
 describe("Ctrl-C", () => {
   test("in phase 1 ends with 130, leaves nothing, and the next run goes on", async () => {
     const inputs = await makeReads(place);
-    const args = ["--no-solve", "--executors", "1", "--input", ...inputs, "--output", output];
-    const started = startRun(place, args);
-    await freezeMidShard(place, output, inputs, 1);
+    const { started, args } = await frozenRun(place, inputs);
     interrupt(started);
     await expectInterrupted(started, performance.now());
     expect(resultOf(await run(place, args)).shards).toBe(inputs.length);
@@ -161,9 +159,7 @@ describe("a second command on one output", () => {
 
   test("may be interrupted: the first goes on", async () => {
     const inputs = await makeReads(place);
-    const args = ["--no-solve", "--executors", "1", "--input", ...inputs, "--output", output];
-    const started = startRun(place, args);
-    const executor = await freezeMidShard(place, output, inputs, 1);
+    const { started, executor, args } = await frozenRun(place, inputs);
     const second = startRun(place, args);
     await until("it follows", () => second.stderr().includes("following it"));
     interrupt(second);

