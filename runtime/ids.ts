@@ -13,10 +13,7 @@ type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 export type ProcessId = Brand<string, "ProcessId">;
 /** Who a NATS key belongs to: `h-`, `w-` or `c-` and 12 hex digits. */
 export type Identity = Brand<string, "Identity">;
-/** sha256 of a job's spec, 64 hex digits (dataset), or of a random string (program). */
-export type JobId = Brand<string, "JobId">;
 export type SolveId = Brand<string, "SolveId">;
-export type ActorId = Brand<string, "ActorId">;
 
 export const PROCESS_NONE = "0000000000000000" as ProcessId;
 

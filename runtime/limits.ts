@@ -86,8 +86,6 @@ export const SHARD_ATTEMPTS_MAX = 3;
 export const HEAD_RESTARTS_MAX = 5;
 /** Facts of one log segment. */
 export const LOG_SEGMENT_FACTS_MAX = 10_000;
-/** Milliseconds that a shared connection may wait before the first append of a group leaves. */
-export const LOG_LINGER_MS = 2;
 
 /**
  * Milliseconds for each call of a Slurm command: without a controller a client retries for ~9 s.

@@ -186,7 +186,6 @@ export const apiRequest = v.variant("op", [
     program,
     actor: text,
     args: v.array(v.any()),
-    name: v.optional(text),
   }),
   v.object({ op: v.literal("digest") }),
 ]);
@@ -208,8 +207,6 @@ export const actorItem = v.variant("kind", [
     actorId: text,
     method: text,
     args: v.array(v.any()),
-    /** Remaining milliseconds; clocks of two machines are never compared. */
-    deadlineMs: v.optional(v.number()),
   }),
   v.object({ kind: v.literal("ok"), id: count, value: v.any() }),
   v.object({ kind: v.literal("error"), id: count, error: errorData }),

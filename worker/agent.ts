@@ -279,7 +279,7 @@ export class Agent {
 /** An actor answers where its executor does. @throws {SystemError} FRAME_INVALID. */
 function checkAddress({ outcome }: Done, own: Omit<ActorAddress, "actorId">): void {
   if (outcome.kind !== "hosted") return;
-  const { actorId: _, ...said } = outcome.address;
-  if (canonicalJson(said) === canonicalJson(own)) return;
+  const { address } = outcome;
+  if (canonicalJson({ ...own, actorId: address.actorId }) === canonicalJson(address)) return;
   throw new SystemError("FRAME_INVALID", "an actor of another executor");
 }

@@ -49,7 +49,7 @@ function endWith(end: () => void): void {
   process.stdin.resume();
 }
 
-/** Ends when the bus refuses it, or was away for BUS_LOST_MS: the cluster that it joined is gone. */
+/** Ends when the bus refuses it or was away for BUS_LOST_MS: then its cluster is gone. */
 function endWithout(bus: Bus, end: () => void): void {
   let timer: NodeJS.Timeout | undefined;
   bus.onState((state) => {

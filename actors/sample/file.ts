@@ -1,5 +1,5 @@
 /** The sample as a file of a run's own output folder. */
-import { rename, stat } from "node:fs/promises";
+import { rename, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { toSystemError } from "../../runtime/errors.ts";
 import { hasCode, makeFolder } from "../../runtime/storage/local.ts";
@@ -20,13 +20,15 @@ export async function ensureSample(path: string): Promise<string> {
   } catch (thrown) {
     if (!hasCode(thrown, "ENOENT")) throw toSystemError(thrown, "OUTPUT_UNWRITABLE");
   }
+  const temp = `${path}.${process.pid}.tmp`;
   try {
     await makeFolder(dirname(path));
-    const temp = `${path}.${process.pid}.tmp`;
     await writeSample(temp, SAMPLE);
     await rename(temp, path);
     return path;
   } catch (thrown) {
+    // On a full disk it holds the space that the log needs to say so.
+    await unlink(temp).catch(() => undefined);
     throw toSystemError(thrown, "OUTPUT_UNWRITABLE");
   }
 }

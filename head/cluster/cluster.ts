@@ -110,7 +110,7 @@ export class EmbeddedCluster {
     const shared = { natsUrl, cluster, runtimeDir, mark: cluster };
     const { executors, slurmMode } = this.#options;
     const headConfig: HeadConfig = { ...shared, ...head, stateDir, slurmMode };
-    const workerConfig: WorkerConfig = { ...shared, ...worker, executors, embedded: true };
+    const workerConfig: WorkerConfig = { ...shared, ...worker, executors };
     await Promise.all([
       this.#startChild("head", headConfig),
       this.#startChild("worker", workerConfig),

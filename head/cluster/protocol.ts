@@ -58,5 +58,4 @@ export interface WorkerConfig {
   readonly runtimeDir: string;
   readonly mark: string;
   readonly executors: number;
-  readonly embedded: true;
 }

@@ -68,13 +68,13 @@ export function countReads(receipts: readonly Receipt[]): ReadCounts {
 }
 
 export function countReasons(receipts: readonly Receipt[]): Record<string, number> {
-  const reasons: Record<string, number> = {};
+  const reasons = new Map<string, number>();
   for (const receipt of receipts) {
     for (const [reason, count] of Object.entries(receipt.filtered)) {
-      reasons[reason] = (reasons[reason] ?? 0) + count;
+      reasons.set(reason, (reasons.get(reason) ?? 0) + count);
     }
   }
-  return Object.fromEntries(Object.entries(reasons).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...reasons].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function listShards(receipts: readonly (readonly Receipt[])[]): ManifestShard[] {

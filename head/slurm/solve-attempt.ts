@@ -9,6 +9,7 @@ import * as v from "valibot";
 import { type ErrorCode, SystemError, type Where } from "../../runtime/errors.ts";
 import { short12 } from "../../runtime/ids.ts";
 import { makeFolder } from "../../runtime/storage/local.ts";
+import { SOLVER_EXITS } from "../../solver/solve.ts";
 import { checkValue, type SlurmJob, type SubmitRequest } from "./slurm.ts";
 
 export interface SolveAttempt {
@@ -175,10 +176,15 @@ function codeOf(state: SlurmJob["state"]): ErrorCode {
 
 function describeExit(exitCode: number | null, state: string): string {
   if (exitCode === STARTED_BEFORE) return "Slurm started the attempt a second time";
-  if (exitCode === NOT_PUBLISHED) return "the result can't be put under its final name";
+  if (exitCode === NOT_PUBLISHED) {
+    return "the result can't be put under its final name; where another one stands, take --fresh";
+  }
   if (exitCode === null) return `the slurm job ended as ${state}`;
   const signal = exitCode > 128 ? `, signal ${exitCode - 128}` : "";
-  return `the solver ended with exit code ${exitCode}${signal}`;
+  // Its own words may be lost where they can't be written, as on a full disk.
+  const meaning = SOLVER_EXITS[exitCode]?.meaning;
+  const said = meaning === undefined ? signal : `: ${meaning}`;
+  return `the solver ended with exit code ${exitCode}${said}`;
 }
 
 function parseJson(text: string): unknown {

@@ -89,7 +89,7 @@ async function compute(
   signal: AbortSignal,
 ): Promise<{ writer: ShardWriter; account: Account; read: ReadOutcome }> {
   const writer = new ShardWriter({ sample: request.input.sample });
-  const filtered: Record<string, number> = {};
+  const reasons = new Map<string, number>();
   const batches = reader.read(request);
   try {
     for (;;) {
@@ -99,6 +99,7 @@ async function compute(
         const { records, quarantined, skipped, endOfInput } = next.value;
         const end = endOfInput === undefined ? {} : { endOfInput };
         const described = stage.describe();
+        const filtered = Object.fromEntries(reasons);
         const account = { records, filtered, quarantined, skipped, stage: described, ...end };
         checkSum(account, writer.rows);
         return { writer, account, read: next.value };
@@ -107,7 +108,7 @@ async function compute(
       checkCounts(table, next.value.records);
       writer.append(table);
       for (const [reason, count] of Object.entries(table.filtered)) {
-        filtered[reason] = (filtered[reason] ?? 0) + count;
+        reasons.set(reason, (reasons.get(reason) ?? 0) + count);
       }
     }
   } finally {

@@ -6,13 +6,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { connect } from "../../runtime/index.ts";
-import { actor } from "../../runtime/actor/registry.ts";
 import type { Cluster } from "../../runtime/client/cluster.ts";
 import { FRAME_BYTES_MAX } from "../../runtime/limits.ts";
 import { identityOf } from "../../runtime/processes.ts";
 import type { ExecutorConfig } from "../../worker/executor.ts";
 import { environmentOf, kill } from "./processes.ts";
-import { CallsActor } from "./programs/actors.ts";
+import { CallsActor, inside } from "./programs/actors.ts";
 import { until } from "./support.ts";
 
 const PROGRAM = new URL("./programs/actors.ts", import.meta.url);
@@ -88,7 +87,7 @@ describe.each(CARRIERS)("over %s", (carrier) => {
     expect(await calls.take(new Uint8Array(FRAME_BYTES_MAX / 2))).toBe(FRAME_BYTES_MAX / 2);
   });
 
-  test("a killed actor: the call under way is OUTCOME_UNKNOWN, a later one ACTOR_DIED", async () => {
+  test("a killed actor: a call under way is OUTCOME_UNKNOWN, a later one ACTOR_DIED", async () => {
     const calls = await spawn(carrier);
     const pid = await calls.pid();
     const identity = identityOf(pid);
@@ -132,8 +131,7 @@ describe("an executor", () => {
   });
 
   test("hosts what the program exports, and nothing else: NOT_IN_PROGRAM", async () => {
-    const other = actor("not-of-this-program", class {});
-    expect(await codeOf(cluster.spawn(other, []))).toBe("NOT_IN_PROGRAM");
+    expect(await codeOf(cluster.spawn(inside.unlisted, []))).toBe("NOT_IN_PROGRAM");
   });
 });
 

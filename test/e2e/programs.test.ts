@@ -48,7 +48,8 @@ export default async function main(cluster: Cluster, argv: string[]) {
   appendFileSync(new URL("./ran", import.meta.url), process.pid + "\\n");
   const [output = "", ...inputs] = argv;
   const reads = readFastq(...inputs);
-  const own = await reads.mapBatches(Composition, { method: "count" }).writeParquet(output + "/own");
+  const counted = reads.mapBatches(Composition, { method: "count" });
+  const own = await counted.writeParquet(output + "/own");
   const model = encoderOf("kmer");
   const kmers = await reads
     .mapBatches(Embedder, { method: "embed", constructorArgs: [{ model }] })
@@ -120,7 +121,7 @@ describe("a program outside of the package", () => {
     expect(manifest.encoder.name).toBe("edited");
   });
 
-  test("two programs may give different classes one name; a stage that loses records fails", async () => {
+  test("two programs may name two classes alike; a stage that loses records fails", async () => {
     const lossy = await program("lossy", PROGRAM.replace("rows: batch.records", "rows: 1"));
     const argv = [place.path("lossy-out"), ...inputs];
     const error: unknown = await runProgram(cluster, lossy, argv).catch(

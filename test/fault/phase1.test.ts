@@ -23,6 +23,7 @@ import {
   factsOf,
   namesIn,
   newPlace,
+  patience,
   type Place,
   resultOf,
   run,
@@ -101,7 +102,10 @@ describe("the command or its supervisor is killed", () => {
     await kill(await partOf(place, "supervisor"));
     const sinceMs = performance.now();
     const ended = await started.ended;
-    report(`the command ended after ${((performance.now() - sinceMs) / 1_000).toFixed(1)} s`);
+    const seconds = (performance.now() - sinceMs) / 1_000;
+    report(`the command ended after ${seconds.toFixed(1)} s`);
+    // It waits for no answer of those that are gone.
+    expect(seconds).toBeLessThan(5 * patience());
     expect([errorOf(ended).code, ended.code]).toEqual(["CLUSTER_FAILED", 4]);
     expect(isAlive(head)).toBe(true);
     await expectResumed();

@@ -106,7 +106,7 @@ describe("a part is killed", () => {
     await nothingLeft(place);
   });
 
-  test("SIGKILL of slurmctld: another private Slurm takes its place, and nothing runs twice", async () => {
+  test("SIGKILL of slurmctld: another Slurm is started, nothing runs twice", async () => {
     const started = await atSolve();
     const ranks = partsOf(place, "rank");
     await kill(await partOf(place, "slurmctld"));

@@ -162,7 +162,8 @@ Variables define(File& file, const Result& result) {
                             "exp(-t L_rw) u0 at the row's node; u0 is 1 on field_row's, else 0"),
       .mass = file.variable("heat_mass", NC_DOUBLE, {time, field},
                             "sum over nodes of degree x heat / sum of degrees; constant in time"),
-      .fieldInput = file.variable("field_input", NC_INT, {field}, "index of the field's input in the manifest"),
+      .fieldInput = file.variable("field_input", NC_INT, {field},
+                                  "index of the field's input in the manifest"),
       .fieldRow = file.variable("field_row", NC_INT, {field}, "first row of the field's input"),
   };
 }

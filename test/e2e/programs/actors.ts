@@ -61,7 +61,11 @@ class Calls {
 
 export const CallsActor = actor("calls", Calls);
 
-/** Not exported: nobody may spawn it. */
-const hidden = actor("hidden", class {});
-export const hiddenName = hidden.name;
-export type Hidden = typeof hidden;
+class Unlisted {
+  pid(): number {
+    return process.pid;
+  }
+}
+
+/** Inside another value it is nobody's export, and so can't be spawned. */
+export const inside = { unlisted: actor("unlisted", Unlisted) };

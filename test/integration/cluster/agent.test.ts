@@ -50,7 +50,10 @@ function frameOf(source: string, destination: string, value: unknown): Uint8Arra
   return encodeFrame({ ...fields, ...ends }, value);
 }
 
-/** An agent, and a head that gives it assignments and acknowledges what came of them. */
+/** Reports of a result before it is acknowledged: a second apart, so that more come together. */
+const REPORTS = 3;
+
+/** An agent, and a head that gives it assignments and acknowledges what came of them, late. */
 async function startAgent() {
   const { server, keyring } = await startTestServer();
   const worker = await busOf(server.url, await keyring.mint("worker"));
@@ -60,6 +63,7 @@ async function startAgent() {
   const agent = new Agent({ bus: worker, cluster: CLUSTER, runtimeDir, slots: 1, mark });
   onEnd(async () => agent.stop());
   const outcomes = new Map<string, Outcome>();
+  const reports = new Map<string, number>();
   let sequence = 0;
   const command = (part: Partial<Command>): void => {
     sequence += 1;
@@ -69,8 +73,12 @@ async function startAgent() {
   };
   head.subscribe(hearing.events(CLUSTER), (_subject, bytes) => {
     const { done } = parseMessage(report, decodeFrame(bytes).value);
-    for (const { task, outcome } of done) outcomes.set(task, outcome);
-    if (done.length > 0) command({ ack: done.map(({ task, attempt }) => ({ task, attempt })) });
+    for (const { task, outcome } of done) {
+      outcomes.set(task, outcome);
+      reports.set(task, (reports.get(task) ?? 0) + 1);
+    }
+    const ack = done.filter(({ task }) => (reports.get(task) ?? 0) >= REPORTS);
+    if (ack.length > 0) command({ ack: ack.map(({ task, attempt }) => ({ task, attempt })) });
   });
   await head.flush();
   await agent.start();

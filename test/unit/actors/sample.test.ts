@@ -1,8 +1,9 @@
 /** The simulated sample: the same bytes for a seed, and reads that are what their names say. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { ensureSample } from "../../../actors/sample/file.ts";
 import { makeGenomes } from "../../../actors/sample/genome.ts";
 import { Random } from "../../../actors/sample/random.ts";
 import { sampleChunks, writeSample } from "../../../actors/sample/simulate.ts";
@@ -37,6 +38,17 @@ describe("the sample", () => {
     await writeSample(path, OPTIONS);
     const written = createHash("sha256").update(readFileSync(path)).digest("hex");
     expect(written).toBe(GOLDEN_DIGEST);
+  });
+
+  test("leaves no part of itself on a full disk", async () => {
+    const path = join(folder, "full.fastq");
+    symlinkSync("/dev/full", `${path}.${process.pid}.tmp`);
+    const failure = await failureOf(ensureSample(path));
+    expect([failure.code, failure.what]).toEqual([
+      "OUTPUT_UNWRITABLE",
+      expect.stringContaining("ENOSPC"),
+    ]);
+    expect(readdirSync(folder).filter((name) => name.startsWith("full."))).toEqual([]);
   });
 
   test("has reads from all genomes, both strands and their whole length", () => {

@@ -114,9 +114,11 @@ describe("the outcome", () => {
   });
 
   test.each([
-    [65, "the solver ended with exit code 65"],
+    [65, "the solver ended with exit code 65: The set is damaged or not what it claims."],
+    [74, "the solver ended with exit code 74: A file couldn't be read or written."],
+    [99, "the solver ended with exit code 99"],
     [90, "Slurm started the attempt a second time"],
-    [91, "the result can't be put under its final name"],
+    [91, "the result can't be put under its final name; where another one stands, take --fresh"],
     [137, "the solver ended with exit code 137, signal 9"],
   ])("of exit code %d without an error line says what is known", async (exitCode, what) => {
     const outcome = await attemptOutcome(job("FAILED", { exitCode }), folder);
