@@ -49,9 +49,9 @@ describe("a watched run", () => {
 
 describe("a path that was typed", () => {
   test("starts where it was typed, the state's too", () => {
-    const from = typedFolder({ npm_lifecycle_event: "start", INIT_CWD: "/home/me" }, "/checkout");
-    expect(outputFolder("out", [], from, false)).toBe("/home/me/out");
-    expect(stateFolder("state", "/home/me/out", from)).toBe("/home/me/state");
-    expect(stateFolder(undefined, "/home/me/out", from)).toBe("/home/me/out/.ligase");
+    const from = typedFolder({ npm_lifecycle_event: "start", INIT_CWD: "/somewhere" }, "/checkout");
+    expect(outputFolder("out", [], from, false)).toBe("/somewhere/out");
+    expect(stateFolder("state", "/somewhere/out", from)).toBe("/somewhere/state");
+    expect(stateFolder(undefined, "/somewhere/out", from)).toBe("/somewhere/out/.ligase");
   });
 });
