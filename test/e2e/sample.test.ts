@@ -149,8 +149,8 @@ describe("the sample", () => {
     const netcdf = join(output, "results", "sample_sim.nc");
     const found = await check(place, "genomes", netcdf, join(output, "sample.fastq"));
     expect(found).toMatchObject({ genomes: 4 });
-    // By chance it were 0.25; what the genomes share (8 %) can't be told apart.
-    expect((found as { same: number }).same).toBeGreaterThan(0.8);
+    // By chance it were 0.25; what the genomes share (8 %) can't be told apart: 0.92 measured.
+    expect((found as { same: number }).same).toBeGreaterThan(0.9);
   });
 
   test("run again, it says that it was finished and does nothing", async () => {

@@ -33,6 +33,16 @@ beforeEach(async () => {
 });
 afterEach(() => cleanUp());
 
+/** Start their arguments as a command and stay: at once, or as npm starts a script. */
+const START = `
+  require("child_process").spawn(process.argv[1], process.argv.slice(2), { stdio: "ignore" });
+  setInterval(() => {}, 1000);`;
+const START_AS_NPM = `
+  const env = { ...process.env, npm_lifecycle_event: "start" };
+  const shell = ["-c", '"$0" "$@"; true', ...process.argv.slice(1)];
+  require("child_process").spawn("sh", shell, { stdio: "ignore", env });
+  setInterval(() => {}, 1000);`;
+
 /** Sends what a terminal sends to all of the command's process group. */
 function interrupt({ pid }: Started): void {
   process.kill(-pid, "SIGINT");
@@ -112,12 +122,14 @@ describe("Ctrl-C", () => {
     report(`ended after ${seconds.toFixed(1)} s, nothing left after ${left.toFixed(1)} s`);
   });
 
-  test("a parent that is killed, as npm may be, ends the run", async () => {
+  test.each([
+    ["a parent", START],
+    ["npm, whose shell stays,", START_AS_NPM],
+  ])("%s that is killed ends the run", async (_what, script) => {
     const [input = ""] = await makeInputs(place, { files: 1, reads: 200 });
     const args = ["run", "--json", "--slurm", "private", "--input", input, "--output", output];
-    const script = "require('child_process').spawn(process.execPath, process.argv.slice(1))";
-    const command = [process.execPath, "-e", `${script}.unref(); setInterval(() => {}, 1000)`];
-    const parent = start(place, [BIN, ...args], { command, env: gate.env });
+    const command = [process.execPath, "-e", script];
+    const parent = start(place, [process.execPath, BIN, ...args], { command, env: gate.env });
     await atGate(place, 2);
     const sinceMs = performance.now();
     parent.child.kill("SIGKILL");
