@@ -6,6 +6,7 @@
  * links fails.
  */
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -14,7 +15,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { SetupError } from "./process.mjs";
 
@@ -34,7 +35,7 @@ const WAIT_MAX_MS = 60 * 60_000;
  *   it.
  */
 export async function acquireLock(folder, { onWait, signal, pollMs = 100 }) {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const deadlineMs = performance.now() + WAIT_MAX_MS;
   let told = false;
   for (;;) {
@@ -55,6 +56,25 @@ export async function acquireLock(folder, { onWait, signal, pollMs = 100 }) {
     for (const lower of generations(folder)) if (lower < mine) remove(folder, lower);
     const dirty = owner !== undefined && owner.released !== true;
     return { dirty, release: () => write(folder, mine, { ...self(), released: true }) };
+  }
+}
+
+/**
+ * A folder and those above it. Node's own recursive form doesn't end where a file system says ENOENT
+ * for ever, as /proc does.
+ * @param {string} folder
+ */
+function makeFolder(folder) {
+  if (existsSync(folder)) return;
+  const above = dirname(folder);
+  if (above !== folder) makeFolder(above);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return;
+    throw new SetupError(
+      `no folder can be made (LIGASE_SETUP=skip leaves the set-up out): ${String(error)}`,
+    );
   }
 }
 

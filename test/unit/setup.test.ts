@@ -198,6 +198,12 @@ describe("the lock", () => {
     expect((await acquireLock(path, { onWait, signal })).dirty).toBe(true);
   });
 
+  test("says so where no folder can be made, and doesn't try for ever", async () => {
+    const signal = new AbortController().signal;
+    const lock = acquireLock("/proc/none/lock", { onWait: () => {}, signal });
+    await expect(lock).rejects.toThrow(/no folder can be made/);
+  });
+
   test("is refused to a second one while its owner lives", async () => {
     const path = join(folder, "lock");
     await acquireLock(path, { onWait, signal: new AbortController().signal });
