@@ -60,8 +60,8 @@ export async function acquireLock(folder, { onWait, signal, pollMs = 100 }) {
 }
 
 /**
- * A folder and those above it. Node's own recursive form doesn't end where a file system says ENOENT
- * for ever, as /proc does.
+ * A folder and those above it. Node's own recursive form doesn't end where a file system says
+ * ENOENT for ever, as /proc does.
  * @param {string} folder
  */
 function makeFolder(folder) {
