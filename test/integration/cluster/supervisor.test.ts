@@ -105,7 +105,7 @@ describe("an embedded cluster", () => {
       slurmMode: "private",
     });
     const hired = await configOf(stateDir, "worker");
-    expect(hired).toMatchObject({ executors: 2, embedded: true });
+    expect(hired).toMatchObject({ executors: 2 });
     const bus = await busOf(cluster.connection.natsUrl, cluster.connection);
     bus.publish(apiSubject(cluster.mark, cluster.connection.identity), new Uint8Array(1));
     await bus.flush();
