@@ -168,7 +168,6 @@ export type Report = v.InferOutput<typeof report>;
 
 /** Head to all, every 250 ms. */
 export const beacon = v.object({ epoch, tail: count, head: text });
-export type Beacon = v.InferOutput<typeof beacon>;
 
 /** What a client asks of the head. */
 export const apiRequest = v.variant("op", [

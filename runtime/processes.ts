@@ -129,6 +129,16 @@ export function findByMark(mark: string): readonly ProcessIdentity[] {
   return scan({ mark }, new Set());
 }
 
+/** A process's parent; undefined when it ended. */
+export function parentOf(pid: number): number | undefined {
+  return readStat(pid)?.parent;
+}
+
+/** Whether a process was started with this entry (`NAME=value`) in its environment. */
+export function carries(pid: number, entry: string): boolean {
+  return carriesAny(pid, [needleOf(entry)]);
+}
+
 /** Living processes, of those this user may read, that work or hold files in a folder. */
 export function findByOpenFiles(folder: string): readonly ProcessIdentity[] {
   return scan({ folder }, new Set());
@@ -190,9 +200,9 @@ async function untilDead(identities: readonly ProcessIdentity[], until: number):
 
 function scan(target: SweepTarget, except: ReadonlySet<number>): ProcessIdentity[] {
   const entries = [target.entry, target.mark && `${MARK_VARIABLE}=${target.mark}`].filter(
-    (entry) => entry !== undefined && entry !== "",
+    (entry): entry is string => Boolean(entry),
   );
-  const needles = entries.map((entry) => Buffer.from(`\0${entry}\0`));
+  const needles = entries.map(needleOf);
   const folder = target.folder === undefined ? undefined : realFolder(target.folder);
   const uid = process.geteuid?.();
   const found: ProcessIdentity[] = [];
@@ -201,14 +211,18 @@ function scan(target: SweepTarget, except: ReadonlySet<number>): ProcessIdentity
     if (!Number.isInteger(pid) || except.has(pid)) continue;
     // Nothing of other users' processes can be read; root may have started some under another name.
     if (uid !== 0 && ownerOf(pid) !== uid) continue;
-    if (!carries(pid, needles) && !(folder !== undefined && holds(pid, folder))) continue;
+    if (!carriesAny(pid, needles) && !(folder !== undefined && holds(pid, folder))) continue;
     const identity = identityOf(pid);
     if (identity !== undefined) found.push(identity);
   }
   return found;
 }
 
-function carries(pid: number, needles: readonly Buffer[]): boolean {
+function needleOf(entry: string): Buffer {
+  return Buffer.from(`\0${entry}\0`);
+}
+
+function carriesAny(pid: number, needles: readonly Buffer[]): boolean {
   if (needles.length === 0) return false;
   const environ = readOr(`/proc/${pid}/environ`);
   if (environ === undefined || environ.length === 0) return false;
@@ -231,7 +245,7 @@ function holds(pid: number, folder: string): boolean {
 
 function selfAndAncestors(): number[] {
   const line: number[] = [];
-  for (let pid = process.pid; pid > 0 && !line.includes(pid); pid = readStat(pid)?.parent ?? 0) {
+  for (let pid = process.pid; pid > 0 && !line.includes(pid); pid = parentOf(pid) ?? 0) {
     line.push(pid);
   }
   return line;

@@ -4,7 +4,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import module from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const OLDEST = 24;
@@ -21,8 +21,8 @@ function mainUrl() {
  */
 function keepCompiled(main) {
   if (!main.pathname.endsWith(".ts")) return;
-  const cache =
-    process.env["LIGASE_CACHE"] ?? fileURLToPath(new URL("../../.cache", import.meta.url));
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const cache = resolve(root, process.env["LIGASE_CACHE"] || ".cache");
   process.env["NODE_COMPILE_CACHE"] ??= join(cache, "compiled");
   module.enableCompileCache(process.env["NODE_COMPILE_CACHE"]);
 }

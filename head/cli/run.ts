@@ -66,9 +66,9 @@ export async function runCommand(flags: RunFlags): Promise<number> {
 
 async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> {
   const startedMs = performance.now();
-  const request = requestOf(flags);
-  const progress = new Progress(process.stderr);
   const from = typedFolder(process.env, process.cwd());
+  const request = requestOf(flags, from);
+  const progress = new Progress(process.stderr);
   const stateDir = stateFolder(flags.state, request.output, from);
   const key = sha256Hex(canonicalJson(request));
   const deadline = performance.now() + OUTPUT_RETRY_MS;
@@ -95,8 +95,7 @@ async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> 
   }
 }
 
-function requestOf(flags: RunFlags): RunRequest {
-  const from = typedFolder(process.env, process.cwd());
+function requestOf(flags: RunFlags, from: string): RunRequest {
   const inputs = (flags.input ?? []).map((path) => typedPath(from, path));
   const timeLimitMinutes = flags.timeLimit;
   return {

@@ -2,7 +2,7 @@
  * Who started this command and has to stay: its parent and, in an npm script, npm itself, between
  * which and us stands a shell that outlives it.
  */
-import { readFileSync } from "node:fs";
+import { carries, parentOf } from "../../runtime/processes.ts";
 
 /** What npm puts into the environment of all that its script starts, and not into its own. */
 const SCRIPT = "npm_lifecycle_event";
@@ -31,28 +31,8 @@ function lineToNpm(script: string): readonly number[] {
   while (line.length < STEPS_MAX) {
     const last = line.at(-1) ?? 0;
     const above = parentOf(last);
-    if (above === undefined || !runs(last, script)) break;
+    if (above === undefined || !carries(last, `${SCRIPT}=${script}`)) break;
     line.push(above);
   }
   return line;
-}
-
-function parentOf(pid: number): number | undefined {
-  // The command's name, in parentheses, may hold any byte; state and parent follow the last one.
-  const stat = readOr(`/proc/${pid}/stat`);
-  return stat === undefined ? undefined : Number(stat.slice(stat.lastIndexOf(")")).split(" ")[2]);
-}
-
-/** Whether a process is part of that npm script. */
-function runs(pid: number, script: string): boolean {
-  return readOr(`/proc/${pid}/environ`)?.split("\0").includes(`${SCRIPT}=${script}`) === true;
-}
-
-/** Nothing where the process ended, is another user's, or there is no /proc. */
-function readOr(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return undefined;
-  }
 }

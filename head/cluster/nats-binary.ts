@@ -5,7 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { access, constants } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { SystemError } from "../../runtime/errors.ts";
@@ -51,7 +51,7 @@ function packageRoot(): string {
 }
 
 function candidates(env: NodeJS.ProcessEnv, root: string): string[] {
-  const cache = env["LIGASE_CACHE"] || join(root, ".cache");
+  const cache = resolve(root, env["LIGASE_CACHE"] || ".cache");
   const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   return [join(cache, "bin"), ...folders].map((folder) => join(folder, NAME));
 }
