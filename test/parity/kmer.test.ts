@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KmerEmbedder } from "../../actors/embedder.ts";
 import { fastqSource } from "../../actors/fastq/source.ts";
@@ -15,7 +15,7 @@ import { ShardWriter } from "../../runtime/dataset/parquet.ts";
 import { ROW_GROUP_ROWS } from "../../runtime/limits.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const CACHE = process.env["LIGASE_CACHE"] ?? join(ROOT, ".cache");
+const CACHE = resolve(ROOT, process.env["LIGASE_CACHE"] || ".cache");
 const PYTHON = process.env["LIGASE_PYTHON"] ?? join(CACHE, "python/bin/python");
 const KMER = join(ROOT, "actors/kmer");
 const folder = mkdtempSync(join(tmpdir(), "ligase-kmer-"));

@@ -384,6 +384,9 @@ describe("nats-server", () => {
     const moved = await fake("elsewhere/bin", "2.15.1");
     const elsewhere = { ...env, LIGASE_CACHE: join(root, "elsewhere") };
     expect(await findNatsServer({ env: elsewhere, root })).toBe(moved);
+    // From the package's folder, as the set-up takes it, wherever this process works.
+    const relative = { ...env, LIGASE_CACHE: "elsewhere" };
+    expect(await findNatsServer({ env: relative, root })).toBe(moved);
     const named = await fake("named", "3.0.0");
     expect(await findNatsServer({ env: { ...env, NATS_SERVER: named }, root })).toBe(named);
     const old = { ...env, NATS_SERVER: join(root, "old", "nats-server") };
