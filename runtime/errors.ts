@@ -69,6 +69,7 @@ export const ERRORS = {
     retry: "later",
     exit: 4,
   },
+  CLUSTER_NOT_FOUND: { meaning: "No such cluster runs here.", retry: "later", exit: 4 },
   CLUSTER_START_FAILED: { meaning: "The embedded cluster didn't start.", retry: "later", exit: 4 },
 
   FRAME_TOO_LARGE: {
@@ -79,6 +80,11 @@ export const ERRORS = {
   FRAME_INVALID: { meaning: "A received frame breaks the format.", retry: "never", exit: 1 },
   FRAME_VERSION: { meaning: "A received frame has another version.", retry: "never", exit: 1 },
   SOCKET_FAILED: { meaning: "A socket between two processes failed.", retry: "later", exit: 1 },
+  LINK_RESET: {
+    meaning: "The link between two processes was given up.",
+    retry: "later",
+    exit: 1,
+  },
   NOT_SERIALIZABLE: {
     meaning: "A value of this type doesn't cross processes.",
     retry: "never",
@@ -99,6 +105,12 @@ export const ERRORS = {
     exit: 5,
   },
   ACTOR_NOT_FOUND: { meaning: "No such actor or method.", retry: "never", exit: 1 },
+  NAME_TAKEN: { meaning: "A living actor has this name.", retry: "never", exit: 2 },
+  OUT_OF_MEMORY: {
+    meaning: "The machine ran short of memory: its largest executor was ended.",
+    retry: "elsewhere",
+    exit: 5,
+  },
   APPLICATION: { meaning: "User code threw.", retry: "never", exit: 5 },
   DEADLINE_EXCEEDED: { meaning: "The deadline passed.", retry: "later", exit: 1 },
   OVERLOADED: { meaning: "Too many calls or requests wait already.", retry: "later", exit: 1 },

@@ -1,6 +1,7 @@
 /**
  * Every bound of the runtime: value, unit, reason. A queue, retry, wait or frame without a row here
- * is a mistake. Consumers import the constant by name; tests lower none of them.
+ * is a mistake. Consumers import the constant by name; tests lower none of them. Long because they
+ * all stand in this one place.
  */
 
 /**
@@ -13,6 +14,13 @@ export const FRAME_BYTES_MAX = 512 * 1024;
  * 38-160 ms.
  */
 export const FRAME_VALUES_MAX = 64 * 1024;
+/**
+ * What decoding one frame's header may cost, in units of ~25 ns (wire.ts says what costs how much):
+ * no frame of any sender stalls a process for 5 ms (2-3.5 ms measured for the worst). That is 64 k
+ * numbers, 20 k short strings, 3 k objects of three fields of one shape, or 2.2 k keys that all
+ * differ: numbers in bulk go as typed arrays, which cost nothing.
+ */
+export const FRAME_COST_MAX = 100 * 1024;
 /** Nesting of one frame's header. */
 export const FRAME_DEPTH_MAX = 16;
 /** Items of one frame: packing more of them gains nothing, and each waits for the last. */
@@ -38,6 +46,38 @@ export const SOCKET_CLOSE_MS = 1_000;
 export const CALLS_PENDING_MAX = 10_000;
 /** Calls waiting in one actor's mailbox. */
 export const MAILBOX_MAX = 10_000;
+/**
+ * Unanswered calls of one caller at one actor until the actor says otherwise; the others wait at
+ * the caller. Four frames of calls are under way each way then: more gains nothing.
+ */
+export const CALL_WINDOW = 1_024;
+/** Milliseconds of a deadline: what a timer takes. */
+export const DEADLINE_MS_MAX = 2 ** 31 - 1;
+/** Times that one call may be sent again. */
+export const RETRIES_MAX = 1_000;
+/** Items of a stream on their way or not yet consumed. */
+export const STREAM_WINDOW_ITEMS = 16;
+/** Bytes of them: after so many the stream waits, however few its items. */
+export const STREAM_WINDOW_BYTES = 1024 * 1024;
+/** Streams that one actor has open; each holds a generator. */
+export const STREAMS_OPEN_MAX = 10_000;
+/** Settled calls with retries of which the actor's process is told at once; fewer wait a little. */
+export const SETTLED_ITEMS_MAX = 64;
+/** Milliseconds that they wait. */
+export const SETTLED_MS = 50;
+/** Replies to calls with retries that one process keeps for one caller until it has them. */
+export const REPLIES_KEPT_MAX = 10_000;
+/** Bytes of such replies that one process keeps in all. */
+export const REPLIES_KEPT_BYTES_MAX = 64 * 1024 * 1024;
+/** Milliseconds that they are kept after a caller's last link is over: it may open another one. */
+export const REPLIES_KEPT_MS = 60_000;
+/** Milliseconds for an ended actor's generators and its own disposal. */
+export const ACTOR_DISPOSE_MS = 2_000;
+/**
+ * Milliseconds of short calls in a row before the process looks at its sockets again: a cancel must
+ * be able to overtake the calls that wait.
+ */
+export const TURN_SLICE_MS = 5;
 
 /** Milliseconds between two beacons of the leading head. */
 export const BEACON_INTERVAL_MS = 250;
@@ -137,6 +177,8 @@ export const HOSTED_PER_WORKER_MAX = 64;
 export const API_REQUEST_BYTES_MAX = 384 * 1024;
 /** Unanswered requests of one client to the head. */
 export const API_PENDING_MAX = 1_000;
+/** Requests of one client that wait for their turn: it may spawn 10,000s of actors at once. */
+export const API_WAITING_MAX = 100_000;
 /** Milliseconds between two looks of a client at its job. */
 export const JOB_POLL_MS = 100;
 /** Milliseconds between two ticks of a daemon's core. */
@@ -196,10 +238,6 @@ export const HEAD_LATE_MS = 1_000;
 /** Milliseconds for a worker's report to show that it saw a command: two heartbeats. */
 export const COMMAND_SEEN_MS = 2_000;
 /**
- * Actors whose address the head keeps for repeated requests; all that a client may have waiting.
- */
-export const SPAWNS_KEPT_MAX = 1_000;
-/**
  * Milliseconds that Slurm may not answer: a controller's restart takes minutes, a dead one for
  * ever.
  */
@@ -224,3 +262,196 @@ export const OUTPUT_RETRY_MS = 15_000;
 export const DRIVER_RESTARTS_MAX = 3;
 /** Milliseconds without a bus after which a worker ends: longer than any restart of nats-server. */
 export const BUS_LOST_MS = 10_000;
+/** Calls of one actor that may run at once: more is a design without turns. */
+export const CONCURRENCY_MAX = 1_000;
+/** Entries of one page of a list: a view is ~600 bytes, and a page must fit a frame. */
+export const LIST_PAGE_MAX = 500;
+/** Members of one pool: its view of ~650 bytes a member must fit a frame. */
+export const POOL_MEMBERS_MAX = 512;
+/** Milliseconds between two signs of life of a client that owns actors. */
+export const CLIENT_ALIVE_MS = 2_000;
+/** Milliseconds without one after which what it owns ends: it may compute for long in one turn. */
+export const CLIENT_SILENCE_MS = 30_000;
+/** Milliseconds without a beacon after which an executor stops its named actors. */
+export const NAMED_LEASE_MS = 8_000;
+/** Milliseconds of a worker's silence before its named actors start elsewhere: past the lease. */
+export const NAMED_RESTART_MS = 10_000;
+/** Milliseconds without any frame after which a link is over, unless its other end is seen busy. */
+export const LINK_SILENCE_MS = 10_000;
+/** Bytes sent on a link and not yet acknowledged; the data lane waits behind them. */
+export const LINK_UNACKED_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * Bytes packed on a stalled link's data lane that haven't left; beyond them senders are refused.
+ */
+export const LINK_WAITING_BYTES_MAX = 8 * 1024 * 1024;
+/**
+ * Bytes that may wait in a carrier before links hold their data back: many links share one to an
+ * agent, and it ends at SOCKET_BUFFERED_BYTES_MAX.
+ */
+export const LINK_CARRIER_BYTES_MAX = 16 * 1024 * 1024;
+/** Milliseconds that an ack waits for a frame to travel with; a reply is mostly quicker. */
+export const LINK_ACK_MS = 5;
+/** Bytes received after which an ack no longer waits: an eighth of what the sender may have out. */
+export const LINK_ACK_BYTES = 1024 * 1024;
+/** Milliseconds before a missing frame is asked for again: far over a round trip on one site. */
+export const LINK_RESEND_MS = 50;
+/** Bytes resent for one ask; the sender then asks how far the other side is. */
+export const LINK_RESEND_BYTES = 1024 * 1024;
+/** Milliseconds without an ack until the sender asks for one; doubles up to LINK_SYNC_MAX_MS. */
+export const LINK_SYNC_MS = 100;
+/** The longest time between two such asks: a lost tail is found within it. */
+export const LINK_SYNC_MAX_MS = 1_000;
+/** Milliseconds of silence after which a link with something pending asks for a sign of life. */
+export const LINK_PING_MS = 2_000;
+/** Milliseconds that a link's timer may be late; later than that, this process itself slept. */
+export const LINK_LATE_MS = 1_000;
+/** Milliseconds before a link looks again whether its carrier has room. */
+export const LINK_ROOM_MS = 10;
+/** Links that one process accepts from one other: one by socket, one through agents, and spares. */
+export const LINKS_PER_PEER_MAX = 16;
+/** Ended links that an acceptor remembers, so that a late first frame doesn't open one again. */
+export const LINKS_ENDED_KEPT_MAX = 4_096;
+/** Actors that one shared executor holds: ~2 KB each, and one crash ends them all. */
+export const ACTORS_PER_EXECUTOR_MAX = 4_096;
+/** Actors of one worker whose constructors haven't run yet: each report names them. */
+export const HOSTS_STARTING_MAX = 512;
+/** Such actors from which a worker refuses more: a head keeps to a quarter of them. */
+export const HOSTS_REFUSED_FROM = 2_048;
+/** Ended actors of which a worker knows whose output theirs was. */
+export const FORMER_ACTORS_MAX = 10_000;
+/** Actors of one page that a worker announces; a record and its address are ~700 bytes. */
+export const REPORT_ACTORS_MAX = 128;
+/** Ended lives of one report. */
+export const REPORT_ENDED_MAX = 128;
+/** Milliseconds between two pages: a new leader takes one in ~2 ms. */
+export const REPORT_PAGE_MS = 5;
+/** Executors kept ready for what comes next; each is ~15 MB. */
+export const SPARE_EXECUTORS = 1;
+/** Milliseconds that an actor with an executor of its own has to end by itself when it is to. */
+export const END_GRACE_MS = 500;
+/**
+ * Milliseconds in which a process whose actor's lease is over answers callers and disposes of it.
+ */
+export const LEASE_LEAVE_MS = 500;
+/** Milliseconds after a lease's end in which executors must have ended their named actors. */
+export const LEASE_GRACE_MS = 1_000;
+/** Milliseconds after which a shared executor without actors ends. */
+export const SHARED_IDLE_MS = 60_000;
+/** Share of a processor from which a shared executor is too busy for more actors. */
+export const SHARED_BUSY_SHARE = 0.5;
+/** Milliseconds without a tick after which an agent was stopped: what it hears may be old. */
+export const AGENT_LATE_MS = 1_000;
+/** Bytes of one executor's output that are kept; the oldest are lost first. */
+export const LOG_BYTES_MAX = 1024 * 1024;
+/** Bytes of one line of output; a longer one is cut into several. */
+export const LOG_LINE_BYTES_MAX = 16 * 1024;
+/** Bytes of output in one message to who asked for it. */
+export const LOG_MESSAGE_BYTES = 64 * 1024;
+/** Bytes of output that one who asked gets within a tick; the rest waits, and may be lost. */
+export const LOG_BYTES_PER_TICK = 512 * 1024;
+/** Runs of lines of one stream that an executor's output is kept in; the oldest are lost first. */
+export const LOG_BLOCKS_MAX = 16_384;
+/** Ended executors whose output is kept. */
+export const LOGS_KEPT_MAX = 32;
+/** Those who are sent output by one agent. */
+export const LOG_FOLLOWERS_MAX = 64;
+/** Milliseconds after which following output ends unless it is asked for again. */
+export const LOGS_FOLLOW_MS = 30_000;
+/** Bytes that wait for one executor; more are dropped, and links send them again. */
+export const POST_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
+/** Milliseconds after an executor's end in which its output may still come from what it started. */
+export const OUTPUT_CLOSE_MS = 1_000;
+/** Milliseconds between two looks at the machine's memory: 2 GB/s fills 200 MB in between. */
+export const MEMORY_WATCH_MS = 100;
+/** Share of the machine's memory (or the cgroup's) that is kept free, up to the next limit. */
+export const MEMORY_FLOOR_SHARE = 0.05;
+/** Bytes kept free on a large machine: what all executors can fill between two looks. */
+export const MEMORY_FLOOR_BYTES_MAX = 512 * 1024 * 1024;
+/** Milliseconds over which an executor's growth counts. */
+export const MEMORY_GROWTH_MS = 5_000;
+/** Milliseconds that the memory of an ended executor has to come back. */
+export const MEMORY_SETTLE_MS = 1_000;
+/** Milliseconds before the way to a lost actor is looked for again; doubles up to the next row. */
+export const ROUTE_RETRY_MS = 10;
+export const ROUTE_RETRY_MS_MAX = 1_000;
+/** Failed looks for a socket before calls go through agents, which know what became of it. */
+export const ROUTE_SOCKET_TRIES = 5;
+/** Milliseconds for a head to say why an actor without a further life ended; calls wait for it. */
+export const ROUTE_FINAL_MS = 2_000;
+/** Shared actors of one worker: ~2 KB each there and ~1 KB in the head. */
+export const SHARED_PER_WORKER_MAX = 16_384;
+/** Actors that wait for a worker; each holds its arguments. */
+export const ACTORS_PENDING_MAX = 65_536;
+/** Dead actors that the head still lists and explains, without their arguments: ~1 KB each. */
+export const ACTORS_DEAD_KEPT_MAX = 4_096;
+/** Actor events kept for those who follow: the three of 10,000 actors that start, ~6 MB. */
+export const ACTOR_EVENTS_KEPT_MAX = 32_768;
+/** Requests that wait for one actor to live: as many processes may ask for one name. */
+export const ACTOR_WAITERS_MAX = 4_096;
+/** Milliseconds before a worker is told again to end a life, or to announce what lives there. */
+export const WORKER_TOLD_AGAIN_MS = 2_000;
+/**
+ * Milliseconds before a silent worker is told again to end its named lives: several times between
+ * the end of their lease and the next ones.
+ */
+export const SILENT_TOLD_AGAIN_MS = 400;
+/** Milliseconds for which a worker that refused an actor gets no other. */
+export const WORKER_REFUSED_MS = 1_000;
+/** Milliseconds within which a life is young when it ends. */
+export const LIFE_YOUNG_MS = 1_000;
+/** Young lives in a row that are followed by the next one at once: one bad call kills few. */
+export const LIVES_AT_ONCE_MAX = 10;
+/** Milliseconds before the next life after one more; doubles up to LIFE_DELAY_MAX_MS. */
+export const LIFE_DELAY_MS = 100;
+/** Milliseconds between two lives of an actor that never lives long: a person sees it by then. */
+export const LIFE_DELAY_MAX_MS = 30_000;
+/** Pools of one cluster. */
+export const POOLS_MAX = 4_096;
+/** Milliseconds within which a pool's size is to work its backlog off. */
+export const POOL_DRAIN_MS = 1_000;
+/** Milliseconds of load that a pool's measured service time and rate are taken from. */
+export const POOL_WINDOW_MS = 5_000;
+/** Reports of load that a pool keeps; 10 a second for as long as it looks back. */
+export const POOL_SAMPLES_MAX = 256;
+/** Milliseconds for which a pool keeps the most members that it needed: load comes in waves. */
+export const POOL_SHRINK_MS = 15_000;
+/** Milliseconds without a call after which a pool of `min` 0 has no members. */
+export const POOL_IDLE_MS = 30_000;
+/** Milliseconds for calls under way at a member that leaves its pool; then it is ended. */
+export const POOL_LEAVE_MS = 10 * 60_000;
+/** Milliseconds after which a member's end is no part of a crash loop. */
+export const POOL_STEADY_MS = 10_000;
+/** Milliseconds between two looks at a pool of which nobody reports anything. */
+export const POOL_CHECK_MS = 1_000;
+/** Members in the pools of one page of a list; see POOL_MEMBERS_MAX. */
+export const LIST_MEMBERS_MAX = 400;
+/** Requests or replies in one frame between a process and the head. */
+export const API_ITEMS_MAX = 256;
+/** Events that the head takes in one decision: what came in one turn, ~20 us each. */
+export const HEAD_EVENTS_MAX = 512;
+/** Milliseconds for an actor to be alive: its constructor may load a model. */
+export const SPAWN_MS = 120_000;
+/** Milliseconds that a client's end waits for a head to hear of it; silence tells it as well. */
+export const LEAVE_MS = 500;
+/** Milliseconds between two looks for new events of actors. */
+export const EVENTS_POLL_MS = 200;
+/** Events asked for at once: one is ~300 bytes, or 16 KiB more with an error. */
+export const EVENTS_PAGE_MAX = 200;
+/** Lines of an actor's output that wait for their reader; the oldest go, and that is said. */
+export const LOG_LINES_WAITING_MAX = 10_000;
+/** Milliseconds between two reports of a pool's load while calls are made of it. */
+export const POOL_REPORT_MS = 250;
+/** Milliseconds between two reports of an idle pool: its head sees that nothing is called. */
+export const POOL_IDLE_REPORT_MS = 1_000;
+/** Milliseconds of work that a pool's member is given ahead: more would wait for it in vain. */
+export const POOL_AHEAD_MS = 20;
+/** Calls that one member may hold however short they are: they fill a frame. */
+export const POOL_MEMBER_CALLS_MAX = 256;
+/** Members that one call is given to when they die before it begins; then it fails. */
+export const POOL_MEMBER_TRIES = 8;
+/** Lines a second about refused frames: their sender decides how many there are. */
+export const REFUSAL_LINES_MAX = 5;
+/** Milliseconds for a running cluster to give a client its key: nats-server reloads meanwhile. */
+export const CLIENT_KEY_MS = 10_000;
+/** Clients that one cluster gave keys to through its socket, of the KEYS_MAX in all. */
+export const CLIENT_KEYS_MAX = 100;

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { isIdentity } from "./bus/subjects.ts";
 import { ERRORS, type ErrorCode, type ErrorData, SystemError } from "./errors.ts";
 import { canonicalJson } from "./ids.ts";
-import { SLOTS_MAX } from "./limits.ts";
+import { CONCURRENCY_MAX, LIST_PAGE_MAX, POOL_MEMBERS_MAX, SLOTS_MAX } from "./limits.ts";
 
 const text = v.pipe(v.string(), v.maxLength(4096));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -92,12 +92,132 @@ export type Receipt = v.InferOutput<typeof receipt>;
 export const actorAddress = v.object({
   worker: identity,
   process: processId,
+  /** Of the executor, on `host`: who stands beside it can see whether it is stopped. */
+  pid: count,
   actorId: text,
+  /** Which life of the actor this is; from 0. */
+  incarnation: count,
   host: text,
   socket: text,
+  /** Opens the executor's socket to callers; the executor's own hello has another secret. */
   token: text,
 });
 export type ActorAddress = v.InferOutput<typeof actorAddress>;
+
+/** One life of one actor. */
+const actorLife = v.object({ actorId: text, incarnation: count });
+export type ActorLife = v.InferOutput<typeof actorLife>;
+
+/** How an actor is to live; every field is said. */
+export const actorOptions = v.object({
+  /** Unique in the cluster while the actor isn't dead. */
+  name: v.nullable(v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/))),
+  /** With a name: the living actor of that name and class instead of NAME_TAKEN. */
+  getIfExists: v.boolean(),
+  /** `owned`: ends with the process that spawned it. `detached` needs a name. */
+  lifetime: v.picklist(["owned", "detached"]),
+  /** `process`: an executor to itself. `shared`: with others of its program, for light ones. */
+  hosting: v.picklist(["process", "shared"]),
+  /** Lives after the first one. */
+  maxRestarts: count,
+  /** Calls of it that run at once. */
+  maxConcurrency: v.pipe(count, v.minValue(1), v.maxValue(CONCURRENCY_MAX)),
+});
+export type ActorOptions = v.InferOutput<typeof actorOptions>;
+
+/** Whose actor it is: a client's or a driver's process. */
+const owner = v.object({ identity: text, process: processId });
+export type Owner = v.InferOutput<typeof owner>;
+
+/** What it takes to start an actor again; its worker remembers it for heads to come. */
+export const actorRecord = v.object({
+  actorId: text,
+  program,
+  actor: text,
+  args: v.array(v.any()),
+  options: actorOptions,
+  owner,
+  /** The pool it is a member of. */
+  pool: v.nullable(text),
+});
+export type ActorRecord = v.InferOutput<typeof actorRecord>;
+
+/** pending: waits for a worker; starting: its constructor runs; restarting: between two lives. */
+export const actorState = v.picklist(["pending", "starting", "alive", "restarting", "dead"]);
+export type ActorState = v.InferOutput<typeof actorState>;
+
+/** An actor as the head knows it: what spawn, locate, actor and list answer. */
+export const actorView = v.object({
+  actorId: text,
+  incarnation: count,
+  actor: text,
+  name: v.nullable(text),
+  state: actorState,
+  lifetime: v.picklist(["owned", "detached"]),
+  hosting: v.picklist(["process", "shared"]),
+  pool: v.nullable(text),
+  owner,
+  maxRestarts: count,
+  restarts: count,
+  /** Its worker, and where it answers while it is alive. */
+  worker: v.nullable(text),
+  address: v.nullable(actorAddress),
+  /** Why it is dead or restarting. */
+  error: v.nullable(errorData),
+  /** When it entered its state, ms since 1970. */
+  sinceMs: v.number(),
+});
+export type ActorView = v.InferOutput<typeof actorView>;
+
+/** Something that happened to an actor. */
+export const actorEvent = v.object({
+  /** Numbers rise under one leader. */
+  sequence: count,
+  atMs: v.number(),
+  actorId: text,
+  incarnation: count,
+  name: v.nullable(text),
+  state: actorState,
+  error: v.nullable(errorData),
+});
+export type ActorEvent = v.InferOutput<typeof actorEvent>;
+
+/** Actors of one class that calls are spread over. */
+export const poolSpec = v.object({
+  /** A pool that an earlier leader knew: it goes on with the members that are announced. */
+  poolId: v.optional(text),
+  program,
+  actor: text,
+  args: v.array(v.any()),
+  size: v.object({ min: count, max: v.pipe(count, v.minValue(1), v.maxValue(POOL_MEMBERS_MAX)) }),
+  options: actorOptions,
+});
+export type PoolSpec = v.InferOutput<typeof poolSpec>;
+
+/** What a client measures of its use of a pool since its last report. */
+export const poolLoad = v.object({
+  /** Calls that wait at the client, and calls under way at members. */
+  backlog: count,
+  inFlight: count,
+  /** Calls answered, and the members' busy milliseconds for them. */
+  answered: count,
+  busyMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
+});
+export type PoolLoad = v.InferOutput<typeof poolLoad>;
+
+/** What a report of load is answered with. Members to drain get no new call. */
+export const poolView = v.object({
+  poolId: text,
+  actor: text,
+  owner,
+  size: v.object({ min: count, max: count }),
+  wanted: count,
+  members: v.array(actorView),
+  draining: v.array(text),
+  /** Why it has the size it has, in words. */
+  reason: text,
+});
+export type PoolView = v.InferOutput<typeof poolView>;
 
 /** One thing an executor is to do. */
 export const work = v.variant("kind", [
@@ -111,7 +231,8 @@ export const work = v.variant("kind", [
     shard: count,
   }),
   v.object({ kind: v.literal("drive"), argv: v.array(v.string()) }),
-  v.object({ kind: v.literal("host"), actorId: text, actor: text, args: v.array(v.any()) }),
+  /** The attempt's number is the actor's incarnation. */
+  v.object({ kind: v.literal("host"), record: actorRecord }),
 ]);
 export type Work = v.InferOutput<typeof work>;
 
@@ -143,6 +264,23 @@ export const command = v.object({
   cancel: v.array(text),
   /** Results the head has made durable; the worker forgets them. */
   ack: v.array(v.object({ task: text, attempt: count })),
+  /** Lives to end, at once. */
+  end: v.array(actorLife),
+  /** Ends the head has taken note of; the worker forgets them. */
+  endSeen: v.array(actorLife),
+  /** Output of an actor's executor that somebody wants: the agent sends it to them by itself. */
+  logs: v.array(
+    v.object({
+      to: identity,
+      process: processId,
+      /** The caller's own number for it. */
+      request: count,
+      actorId: text,
+      follow: v.boolean(),
+    }),
+  ),
+  /** Say all actors again, from the first page: one was lost. */
+  announce: v.optional(v.boolean()),
 });
 export type Command = v.InferOutput<typeof command>;
 
@@ -155,8 +293,18 @@ export const report = v.object({
   host: text,
   /** Shards that may run at once. */
   slots: v.pipe(count, v.maxValue(SLOTS_MAX)),
-  /** Actors that live there: their assignments are done, their executors aren't free. */
+  /** Executors that are an actor's own: their assignments are done, they aren't free. */
   hosting: count,
+  /** Actors in executors that they share. */
+  sharing: count,
+  /** To a new leader, a page a report: the actors that live there. */
+  actors: v.array(v.object({ record: actorRecord, address: actorAddress })),
+  /** Whether this leader has been told all of them. */
+  announced: v.boolean(),
+  /** Lives that ended by themselves or with their executor, until the head has seen it. */
+  ended: v.array(v.object({ actorId: text, incarnation: count, error: errorData })),
+  /** Living executors: owners of actors may be among them. */
+  processes: v.array(processId),
   /** The last command seen: what it assigned and isn't held or done below was lost. */
   seen: v.object({ epoch: count, sequence: count }),
   /** Assignments held and not finished. */
@@ -180,12 +328,42 @@ export const apiRequest = v.variant("op", [
   v.object({ op: v.literal("status") }),
   v.object({ op: v.literal("result"), jobId: hash }),
   v.object({ op: v.literal("cancel"), jobId: hash }),
+  /** Answered with its view once it lives, or with why it can't. */
   v.object({
     op: v.literal("spawn"),
     program,
     actor: text,
     args: v.array(v.any()),
+    options: actorOptions,
   }),
+  /** Answered with a view once a life after `after` answers, or the actor is dead for good. */
+  v.object({ op: v.literal("locate"), actorId: text, after: count }),
+  /** The actor of a name. */
+  v.object({ op: v.literal("actor"), name: text }),
+  /** Ends this life, and all others unless it may start again; answered when it is over. */
+  v.object({ op: v.literal("kill"), actorId: text, restart: v.boolean() }),
+  /** Its process is there: what it owns lives on. Every CLIENT_ALIVE_MS. */
+  v.object({ op: v.literal("alive") }),
+  /** Its process ends: what it owns may end now. */
+  v.object({ op: v.literal("leave") }),
+  /** Answered with the pool's view at once. */
+  v.object({ op: v.literal("pool-open"), spec: poolSpec }),
+  v.object({ op: v.literal("pool-load"), poolId: text, load: poolLoad }),
+  v.object({ op: v.literal("pool-close"), poolId: text }),
+  /** A page of what there is, filtered first. */
+  v.object({
+    op: v.literal("list"),
+    what: v.picklist(["actors", "pools"]),
+    filter: v.record(v.string(), v.string()),
+    after: v.nullable(text),
+    limit: v.pipe(count, v.minValue(1), v.maxValue(LIST_PAGE_MAX)),
+  }),
+  /** Why an actor is where and how it is: by name or id. */
+  v.object({ op: v.literal("explain"), what: v.literal("actor"), name: text }),
+  /** Actor events after a number; answered at once, perhaps with none. */
+  v.object({ op: v.literal("events"), after: count, limit: count }),
+  /** The executor's output, sent by its agent as `agentSays`; answered when that was asked for. */
+  v.object({ op: v.literal("logs"), actorId: text, request: count, follow: v.boolean() }),
   v.object({ op: v.literal("digest") }),
 ]);
 export type ApiRequest = v.InferOutput<typeof apiRequest>;
@@ -198,28 +376,27 @@ export const apiReply = v.variant("kind", [
 ]);
 export type ApiReply = v.InferOutput<typeof apiReply>;
 
-/** Frames between callers and an executor's actors: many a frame. */
-export const actorItem = v.variant("kind", [
-  v.object({
-    kind: v.literal("call"),
-    id: count,
-    actorId: text,
-    method: text,
-    args: v.array(v.any()),
-  }),
-  v.object({ kind: v.literal("ok"), id: count, value: v.any() }),
-  v.object({ kind: v.literal("error"), id: count, error: errorData }),
-  /** From an agent, in the name of a process of its own that ended: no reply will come from it. */
-  v.object({ kind: v.literal("died"), reason: text }),
-]);
-export type ActorItem = v.InferOutput<typeof actorItem>;
-/** What one frame between a caller and an executor holds. */
-export const actorItems = v.array(actorItem);
+/**
+ * From an agent in its own name, outside of links: output of an executor that was asked for. Texts
+ * are whole lines; the last message of a request says `end`.
+ */
+export const agentSays = v.object({
+  op: v.literal("log"),
+  request: count,
+  stream: v.picklist(["stdout", "stderr"]),
+  text: v.string(),
+  end: v.boolean(),
+});
+export type AgentSays = v.InferOutput<typeof agentSays>;
 
 /** Agent to executor. */
 export const executorOrder = v.variant("op", [
   v.object({ op: v.literal("run"), assignment }),
   v.object({ op: v.literal("cancel"), task: text }),
+  /** An actor that shares this executor ends. */
+  v.object({ op: v.literal("end"), actorId: text, incarnation: count }),
+  /** A head led at this time of `bootMs`: named actors may go on for NAMED_LEASE_MS after it. */
+  v.object({ op: v.literal("beacon"), atMs: v.number() }),
 ]);
 export type ExecutorOrder = v.InferOutput<typeof executorOrder>;
 
@@ -228,6 +405,8 @@ export const executorSays = v.variant("op", [
   /** The first frame; its source is the executor's process. */
   v.object({ op: v.literal("hello"), pid: count, token: text }),
   v.object({ op: v.literal("done"), done }),
+  /** An actor of it ended while the executor goes on. */
+  v.object({ op: v.literal("ended"), actorId: text, incarnation: count, error: errorData }),
   /**
    * A process elsewhere that this executor is about to send frames to, and whose agent hosts it.
    */

@@ -53,4 +53,6 @@ if [ -z "${OMPI_MCA_btl:-}" ]; then
   fi
 fi
 
-srun --mpi=pmix --ntasks="${SLURM_NTASKS:-2}" --kill-on-bad-exit=1 "$solver" --embeddings "$@"
+# srun doesn't take over sbatch's --cpus-per-task by itself; a rank starts as many threads.
+srun --mpi=pmix --ntasks="${SLURM_NTASKS:-2}" --cpus-per-task="${SLURM_CPUS_PER_TASK:-1}" \
+  --kill-on-bad-exit=1 "$solver" --embeddings "$@"

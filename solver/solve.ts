@@ -14,10 +14,17 @@ const NEIGHBORS_MAX = 1000;
 /** Times of the heat and their largest value: the solver's own bounds. */
 const TIMES_MAX = 100;
 const TIME_MAX = 100_000;
+/** Random fields, modes, clusters and seed: the solver's own bounds. */
+const FIELDS_MAX = 256;
+const MODES_MAX = 64;
+const CLUSTERS_MAX = 1000;
 /** Minutes of one slurm job: four weeks. */
 const MINUTES_MAX = 40_320;
 
 const integer = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(most));
+
+/** A whole number of 0 .. most. */
+const natural = (most: number) => v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(most));
 
 const solveSchema = v.strictObject({
   /** r, MPI ranks; changes no byte of the result. */
@@ -35,8 +42,16 @@ const solveSchema = v.strictObject({
       v.check((times) => times.every((time, i) => time > (times[i - 1] ?? 0)), "not ascending"),
       v.readonly(),
     ),
-    [1, 10],
+    [1, 10, 100, 1000],
   ),
+  /** Random fields (1 or -1 on each node) whose heat is followed, beside one for each input. */
+  fields: v.optional(natural(FIELDS_MAX), 8),
+  /** Non-trivial eigenpairs of each large component; 0: no spectrum, no clusters. */
+  modes: v.optional(natural(MODES_MAX), 16),
+  /** Clusters; without one, as many as the largest eigengap says. */
+  clusters: v.exactOptional(integer(CLUSTERS_MAX)),
+  /** Key of the solve's random numbers. */
+  seed: v.optional(natural(Number.MAX_SAFE_INTEGER), 0),
   /** Absolute path of the result; without one, `<folder of the manifest>_sim.nc`. */
   output: v.exactOptional(v.pipe(v.string(), v.startsWith("/"))),
   /** Minutes that one slurm job of it may run; changes no byte of the result. */
@@ -92,6 +107,9 @@ export function solverArguments(spec: SolveSpec, paths: SolverPaths): readonly s
     ...(spec.metric === undefined ? [] : ["--metric", spec.metric]),
     ...["--k", String(spec.k)],
     ...["--times", spec.times.map(String).join(",")],
+    ...["--fields", String(spec.fields), "--modes", String(spec.modes)],
+    ...(spec.clusters === undefined ? [] : ["--clusters", String(spec.clusters)]),
+    ...["--seed", String(spec.seed)],
   ];
 }
 
@@ -104,8 +122,8 @@ export function solverArguments(spec: SolveSpec, paths: SolverPaths): readonly s
  * @throws {SystemError} USAGE for a spec out of bounds.
  */
 export function solveId(manifestSha256: string, spec: unknown, solverSha256: string): SolveId {
-  const { metric, k, times } = parseSolveSpec(spec);
-  const identity = { schema: 1, manifestSha256, solverSha256, metric, k, times };
+  const { ranks: _, output: __, timeLimitMinutes: ___, ...asked } = parseSolveSpec(spec);
+  const identity = { schema: 2, manifestSha256, solverSha256, ...asked };
   return sha256Hex(canonicalJson(identity)) as SolveId;
 }
 
@@ -132,6 +150,17 @@ export const SOLVER_EXITS: Readonly<Record<number, SolverExit>> = {
   75: {
     name: "TOO_FEW_NODES",
     meaning: "The set has fewer than 2 different embeddings.",
+    retry: "never",
+  },
+  76: { name: "NOT_FINITE", meaning: "A value is infinite or not a number.", retry: "never" },
+  77: {
+    name: "OVER_BUDGET",
+    meaning: "A rank would need more memory than it may use.",
+    retry: "elsewhere",
+  },
+  78: {
+    name: "BAD_CHECKPOINT",
+    meaning: "The checkpoint is damaged or another solve's.",
     retry: "never",
   },
 };

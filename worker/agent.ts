@@ -1,11 +1,9 @@
 /**
- * The agent: one machine's worker. It feeds its core, starts executors and admits them to the post,
- * which forwards their frames. What an executor says is checked: user code runs there.
+ * The agent: one machine's worker. It feeds its core and carries its effects out; the executors it
+ * starts are its `Crew`. What an executor says is checked: user code runs there.
  */
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import type { Bus } from "../runtime/bus/bus.ts";
-import { type Channel, listenSocket } from "../runtime/bus/socket.ts";
+import { type Channel, listenSocket, type SocketServer } from "../runtime/bus/socket.ts";
 import {
   apiSubject,
   eventSubject,
@@ -15,28 +13,36 @@ import {
 } from "../runtime/bus/subjects.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
-import { destinationOf, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
+import { LANE_CONTROL } from "../runtime/frame/prefix.ts";
+import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import {
-  canonicalJson,
-  type Identity,
-  newProcessId,
-  PROCESS_NONE,
-  type ProcessId,
-} from "../runtime/ids.ts";
-import { TICK_MS } from "../runtime/limits.ts";
+  AGENT_LATE_MS,
+  BEACON_INTERVAL_MS,
+  LEASE_GRACE_MS,
+  MEMORY_WATCH_MS,
+  NAMED_LEASE_MS,
+  REPORT_PAGE_MS,
+  TICK_MS,
+} from "../runtime/limits.ts";
 import { machineId } from "../runtime/machine.ts";
 import {
-  type ActorAddress,
+  type AgentSays,
+  type Assignment,
   beacon,
+  type Command,
   command,
   type Done,
+  type Epoch,
   type ExecutorSays,
-  executorSays,
   parseMessage,
-  type Report,
 } from "../runtime/messages.ts";
-import { decide, newWorkerState, type WorkerEffect, type WorkerEvent } from "./core.ts";
-import { type ExecutorChild, startExecutor } from "./executors.ts";
+import { RefusalLog } from "../runtime/refusals.ts";
+import { decide } from "./core/core.ts";
+import { FULL_REPORT, type ReportSize, reportOf, told } from "./core/reports.ts";
+import { isNamed, newWorkerState, type WorkerEffect, type WorkerEvent } from "./core/state.ts";
+import { checkAddress, Crew } from "./crew.ts";
+import { bootMs } from "./lease.ts";
+import { LogDesk } from "./machine/logs.ts";
 import { Post } from "./post.ts";
 
 export interface AgentOptions {
@@ -47,40 +53,67 @@ export interface AgentOptions {
   readonly slots: number;
   /** LIGASE_MARK of every child. */
   readonly mark: string;
+  /** Executors kept ready beyond those for shards; SPARE_EXECUTORS unless given. */
+  readonly spares?: number | undefined;
+  /** Bytes of memory under which the largest executor is ended; a share of it unless given. */
+  readonly memoryFloorBytes?: number | undefined;
+  /** Bytes of each executor's output that are kept; LOG_BYTES_MAX unless given. */
+  readonly logBytesMax?: number | undefined;
 }
 
 export class Agent {
   readonly #options: AgentOptions;
   readonly #process = newProcessId();
-  readonly #token = crypto.randomUUID();
   readonly #state;
-  readonly #children = new Map<number, ExecutorChild>();
+  readonly #crew: Crew;
   readonly #post: Post;
+  readonly #desk = new LogDesk((to, says) => this.#sendLog(to, says));
+  readonly #refusals = new RefusalLog();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #server: SocketServer | undefined;
+  #reportIsDue = false;
+  /** When the leader was last heard, on the clock of leases. */
+  #heardMs = Number.NEGATIVE_INFINITY;
+  #lastTickMs = bootMs();
+  #distrustUntilMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#state = newWorkerState(options.slots, this.#process, machineId());
-    const { bus, cluster } = options;
+    const { bus, cluster, runtimeDir, mark, slots, spares } = options;
+    const { memoryFloorBytes, logBytesMax } = options;
     const { identity } = bus;
+    const host = machineId();
+    this.#state = newWorkerState({ slots, spares, process: this.#process, host });
+    this.#crew = new Crew({
+      self: this.#process,
+      place: { worker: identity, host },
+      runtimeDir,
+      mark,
+      memoryFloorBytes,
+      logBytesMax,
+      desk: this.#desk,
+      onSaid: (key, says) => this.#hear(key, says),
+      onForeign: (frame) => this.#post.forward(frame),
+      onAdmitted: (process, receiver) => this.#post.admit(process, receiver),
+      onGone: (process, reason) => this.#post.mourn(process, reason),
+      feed: (event) => this.#feed(event),
+    });
     this.#post = new Post({
       self: this.#process,
       identity,
       toIdentity: (to, frame) => bus.publish(linkSubject(cluster, to, identity), frame),
       toHead: (frame) => bus.publish(apiSubject(cluster, identity), frame),
+      isRunning: (process) => this.#crew.isRunning(process),
     });
-  }
-
-  get #socket(): string {
-    return join(this.#options.runtimeDir, `${this.#process}.sock`);
   }
 
   /** Listens for executors and the bus, then starts executors and says that it is here. */
   async start(): Promise<void> {
     const { bus, cluster } = this.#options;
-    await listenSocket(this.#socket, {
-      token: this.#token,
-      onConnection: (channel) => this.#admit(channel),
+    this.#server = await listenSocket(this.#crew.socket, {
+      token: this.#crew.token,
+      onConnection: (channel: Channel) => this.#crew.admit(channel),
     });
     bus.subscribe(hearing.beacons(cluster), (_subject, bytes) => this.#listen(bytes, "beacon"));
     bus.subscribe(hearing.commands(cluster, bus.identity), (_subject, bytes) =>
@@ -89,15 +122,33 @@ export class Agent {
     bus.subscribe(hearing.links(cluster, bus.identity), (subject, bytes) =>
       this.#deliver(subject, bytes),
     );
-    setInterval(() => this.#feed({ type: "tick" }), TICK_MS);
-    this.#feed({ type: "tick" });
+    this.#timers.push(
+      setInterval(() => this.#tick(), TICK_MS),
+      setInterval(() => this.#crew.watchMemory(performance.now()), MEMORY_WATCH_MS),
+    );
+    this.#tick();
     await bus.flush();
   }
 
-  /** Ends every executor, and starts none any more. */
+  /** Ends every executor, starts none any more, and leaves no file. */
   stop(): void {
     this.#stopped = true;
-    for (const child of this.#children.values()) child.kill();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#crew.stop();
+    this.#desk.close();
+    void this.#server?.close();
+  }
+
+  #tick(): void {
+    const nowMs = bootMs();
+    this.#noticeSleep(nowMs);
+    this.#lastTickMs = nowMs;
+    this.#feed({ type: "tick" });
+    const silentMs = nowMs - this.#heardMs;
+    const isOver = silentMs > NAMED_LEASE_MS + LEASE_GRACE_MS && nowMs >= this.#distrustUntilMs;
+    if (isOver) this.#feed({ type: "lease-over" });
+    this.#crew.measure(performance.now());
+    this.#desk.tick(performance.now());
   }
 
   #feed(event: WorkerEvent): void {
@@ -109,112 +160,69 @@ export class Agent {
   #carryOut(effect: WorkerEffect): void {
     switch (effect.type) {
       case "start":
-        this.#startExecutor(effect.key);
+        this.#crew.start(effect.key);
         return;
       case "run":
-        this.#order(effect.key, { op: "run", assignment: effect.assignment });
+        this.#run(effect.key, effect.assignment);
         return;
       case "cancel":
-        this.#order(effect.key, { op: "cancel", task: effect.task });
+        this.#crew.order(effect.key, { op: "cancel", task: effect.task });
+        return;
+      case "end":
+        this.#crew.order(effect.key, { op: "end", ...effect.life });
         return;
       case "kill":
-        this.#children.get(effect.key)?.kill();
+        this.#crew.kill(effect.key);
+        return;
+      case "beacon":
+        this.#crew.order(effect.key, { op: "beacon", atMs: this.#heardMs });
+        return;
+      case "logs":
+        this.#desk.answer(effect.wanted, effect.key, performance.now());
         return;
       case "report":
-        this.#report(effect.report);
+        this.#reportSoon();
         return;
       default:
         effect satisfies never;
     }
   }
 
-  #startExecutor(key: number): void {
-    const { runtimeDir, mark, bus } = this.#options;
-    const child = startExecutor({
-      config: {
-        agentSocket: this.#socket,
-        agentToken: this.#token,
-        agentProcess: this.#process,
-        socket: join(runtimeDir, `${this.#process}-${key}.sock`),
-        token: crypto.randomUUID(),
-        worker: bus.identity,
-        host: this.#state.host,
-      },
-      mark,
-      onExit: (reason) => {
-        this.#children.delete(key);
-        // Killed, it couldn't remove it itself.
-        rmSync(child.config.socket, { force: true });
-        if (child.process !== undefined) this.#post.mourn(child.process, reason);
-        this.#feed({ type: "exited", key, reason });
-      },
-    });
-    this.#children.set(key, child);
-  }
-
-  /** A connection with the right token; its first frame says which executor it is. */
-  #admit(channel: Channel): void {
-    let key: number | undefined;
-    let self: ProcessId | undefined;
-    channel.onFrame((frame) => {
-      const source = sourceOf(frame);
-      if (key === undefined) {
-        key = this.#greet(channel, source, frame);
-        self = source;
-        this.#feed({ type: "ready", key });
-      } else if (source !== self) {
-        throw new SystemError("FRAME_INVALID", `a frame of ${source} came from ${self}`);
-      } else if (destinationOf(frame) === this.#process) {
-        this.#hear(key, parseMessage(executorSays, decodeFrame(frame).value));
-      } else this.#post.forward(frame);
-    });
-    // Without its connection it can neither be given work nor say what came of it.
-    channel.onClose(() => {
-      if (key !== undefined) this.#children.get(key)?.kill();
-    });
-  }
-
-  /** The executor that says hello. @throws {SystemError} FRAME_INVALID when it isn't our child. */
-  #greet(channel: Channel, source: ProcessId, frame: Uint8Array): number {
-    const hello = parseMessage(executorSays, decodeFrame(frame).value);
-    if (hello.op !== "hello") throw new SystemError("FRAME_INVALID", `${hello.op} before hello`);
-    for (const [key, child] of this.#children) {
-      // Callers of an actor know its token too, but only after its executor has said hello.
-      const isNew = child.process === undefined;
-      if (!isNew || child.pid !== hello.pid || child.config.token !== hello.token) continue;
-      this.#post.admit(source, channel);
-      child.channel = channel;
-      child.process = source;
-      return key;
+  /** A named actor's lease counts from the leader that was last heard, not from this order. */
+  #run(key: number, assignment: Assignment): void {
+    const { work } = assignment;
+    if (work.kind === "host" && isNamed(work.record)) {
+      this.#crew.order(key, { op: "beacon", atMs: this.#heardMs });
     }
-    throw new SystemError("FRAME_INVALID", `pid ${hello.pid} isn't an executor of ours`);
+    this.#crew.order(key, { op: "run", assignment });
   }
 
-  #hear(key: number, said: ExecutorSays): void {
-    const child = this.#children.get(key);
-    if (child?.process === undefined) return;
-    switch (said.op) {
+  #hear(key: number, says: ExecutorSays): void {
+    switch (says.op) {
       case "hello":
         throw new SystemError("FRAME_INVALID", "a second hello");
-      case "route":
-        this.#post.learn(child.process, said.process as ProcessId, said.identity as Identity);
+      case "route": {
+        const process = this.#crew.processOf(key);
+        if (process === undefined) return;
+        this.#post.learn(process, says.process as ProcessId, says.identity as Identity);
         return;
+      }
       case "done":
-        checkAddress(said.done, this.#addressOf(child));
-        this.#feed({ type: "done", key, done: this.#reportable(said.done) });
+        checkAddress(says.done, this.#crew.placeOf(key));
+        this.#feed({ type: "done", key, done: this.#reportable(says.done) });
+        return;
+      case "ended":
+        this.#feed({ type: "ended", key, ended: says });
         return;
       default:
-        said satisfies never;
+        says satisfies never;
     }
-  }
-
-  #addressOf({ process, config }: ExecutorChild): Omit<ActorAddress, "actorId"> {
-    const { worker, host, socket, token } = config;
-    return { worker, process: process ?? PROCESS_NONE, host, socket, token };
   }
 
   /** A result as a report can hold it. Twice, so that there is room for all else it says. */
   #reportable(done: Done): Done {
+    // An address is small and ours; a receipt is of a known form.
+    if (done.outcome.kind !== "returned" && done.outcome.kind !== "failed") return done;
     try {
       this.#frame(PROCESS_NONE, { done: [done, done] });
       return done;
@@ -224,18 +232,33 @@ export class Agent {
     }
   }
 
-  /** Sends a report; results that don't fit its frame are held until the next one. */
-  #report(report: Report): void {
-    const subject = eventSubject(this.#options.cluster, this.#options.bus.identity);
-    for (let count = report.done.length; ; count >>= 1) {
-      const rest = report.done.slice(count).map(({ task, attempt }) => ({ task, attempt }));
-      const done = report.done.slice(0, count);
+  /** At the end of the turn, so that all that came in it is one report. */
+  #reportSoon(): void {
+    if (this.#reportIsDue) return;
+    this.#reportIsDue = true;
+    setImmediate(() => {
+      this.#reportIsDue = false;
+      if (!this.#stopped) this.#report();
+    });
+  }
+
+  /** Sends a report, as large as its frame holds; what didn't fit comes with a later one. */
+  #report(): void {
+    for (let size: ReportSize = FULL_REPORT; ; size = halved(size)) {
+      let frame: Uint8Array;
       try {
-        this.#publish(subject, { ...report, held: [...report.held, ...rest], done });
-        return;
+        frame = this.#frame(PROCESS_NONE, reportOf(this.#state, size));
       } catch (thrown) {
-        if (count === 0) throw thrown;
+        if (size.done + size.ended + size.actors > 0) continue;
+        // Nothing is lost: the next heartbeat says it, with whatever has ended until then.
+        this.#refusals.note(`a report of its own: ${toSystemError(thrown).message}`);
+        return;
       }
+      const { bus, cluster } = this.#options;
+      bus.publish(eventSubject(cluster, bus.identity), frame);
+      const hasMore = told(this.#state, size);
+      if (hasMore && size.actors > 0) setTimeout(() => this.#reportSoon(), REPORT_PAGE_MS);
+      return;
     }
   }
 
@@ -245,29 +268,47 @@ export class Agent {
     try {
       this.#post.deliver(from, bytes);
     } catch (thrown) {
-      process.stderr.write(`refused a frame on ${subject}: ${toSystemError(thrown).message}\n`);
+      this.#refusals.note(`a frame on ${subject}: ${toSystemError(thrown).message}`);
     }
   }
 
   #listen(bytes: Uint8Array, kind: "beacon" | "command"): void {
     try {
       const { value } = decodeFrame(bytes);
-      if (kind === "beacon") {
-        this.#feed({ type: "leader", epoch: parseMessage(beacon, value).epoch });
-      } else this.#feed({ type: "command", command: parseMessage(command, value) });
+      if (kind === "beacon") this.#hearLeader(parseMessage(beacon, value).epoch);
+      else this.#feed({ type: "command", command: parseMessage(command, value) });
     } catch (thrown) {
-      process.stderr.write(`refused a ${kind}: ${toSystemError(thrown).message}\n`);
+      this.#refusals.note(`a ${kind}: ${toSystemError(thrown).message}`);
     }
   }
 
-  #order(key: number, order: unknown): void {
-    const child = this.#children.get(key);
-    if (child?.process === undefined) return;
-    child.channel?.send(this.#frame(child.process, order));
+  /**
+   * After this process was stopped for a while, what it hears at first may have waited for as long:
+   * that renews no lease.
+   */
+  #noticeSleep(nowMs: number): void {
+    if (nowMs - this.#lastTickMs <= AGENT_LATE_MS) return;
+    this.#distrustUntilMs = nowMs + 2 * BEACON_INTERVAL_MS;
   }
 
-  #publish(subject: string, value: unknown): void {
-    this.#options.bus.publish(subject, this.#frame(PROCESS_NONE, value));
+  /** The leader lives. */
+  #hearLeader(epoch: Epoch): void {
+    const nowMs = bootMs();
+    const known = this.#state.epoch;
+    this.#noticeSleep(nowMs);
+    const leads =
+      epoch.number > known.number ||
+      (epoch.number === known.number && epoch.leader === known.leader);
+    if (leads && nowMs >= this.#distrustUntilMs) this.#heardMs = nowMs;
+    this.#feed({ type: "leader", epoch });
+  }
+
+  /** Output, to who asked for it: an executor of this machine, or somebody behind the bus. */
+  #sendLog({ to, process }: Command["logs"][number], says: AgentSays): void {
+    const { bus, cluster } = this.#options;
+    const frame = this.#frame(process as ProcessId, says);
+    if (to === bus.identity) this.#crew.send(process as ProcessId, frame);
+    else bus.publish(linkSubject(cluster, to as Identity, bus.identity), frame);
   }
 
   #frame(destination: ProcessId, value: unknown): Uint8Array {
@@ -276,10 +317,6 @@ export class Agent {
   }
 }
 
-/** An actor answers where its executor does. @throws {SystemError} FRAME_INVALID. */
-function checkAddress({ outcome }: Done, own: Omit<ActorAddress, "actorId">): void {
-  if (outcome.kind !== "hosted") return;
-  const { address } = outcome;
-  if (canonicalJson({ ...own, actorId: address.actorId }) === canonicalJson(address)) return;
-  throw new SystemError("FRAME_INVALID", "an actor of another executor");
+function halved({ done, ended, actors }: ReportSize): ReportSize {
+  return { done: done >> 1, ended: ended >> 1, actors: actors >> 1 };
 }

@@ -2,19 +2,24 @@
  * The executor's process: user code runs here. It holds no NATS connection and no key of the bus;
  * all it says goes to its agent's socket, or by socket to a process of this machine.
  */
-import { setPriority } from "node:os";
-import type { Reply } from "../runtime/actor/host.ts";
-import { itemBatcher } from "../runtime/actor/link.ts";
+import { writeFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
+import * as v from "valibot";
+import { ITEM_NAMES } from "../runtime/actor/items.ts";
 import { type Channel, connectSocket, listenSocket } from "../runtime/bus/socket.ts";
-import { markAsExecutor } from "../runtime/client/connect.ts";
+import { LogStreams } from "../runtime/client/actors/logs.ts";
 import { HeadClient } from "../runtime/client/head-client.ts";
 import { Links } from "../runtime/client/links.ts";
-import { toSystemError } from "../runtime/errors.ts";
+import { markAsExecutor } from "../runtime/client/nested.ts";
+import { SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
-import { LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
+import { isLinkFrame, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
 import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
-import { PEERS_MAX, SOCKET_CONNECT_MS } from "../runtime/limits.ts";
+import { SOCKET_CONNECT_MS, TURN_SLICE_MS } from "../runtime/limits.ts";
+import { agentCarrier, type Carrier, socketCarrier } from "../runtime/link/carrier.ts";
+import { LinkTable } from "../runtime/link/table.ts";
 import {
+  type ActorLife,
   type Assignment,
   type Done,
   executorOrder,
@@ -22,6 +27,8 @@ import {
   type ExecutorSays,
   parseMessage,
 } from "../runtime/messages.ts";
+import { RefusalLog } from "../runtime/refusals.ts";
+import { Packer } from "./packing.ts";
 import { mapLigaseImports } from "./programs.ts";
 import { Worksite } from "./work.ts";
 
@@ -31,162 +38,214 @@ export interface ExecutorConfig {
   readonly agentSocket: string;
   readonly agentToken: string;
   readonly agentProcess: ProcessId;
+  /** Only the agent and this executor know it: who shows it is this child. */
+  readonly helloToken: string;
   /** Where this executor listens for calls of this machine, and the token callers need. */
   readonly socket: string;
-  readonly token: string;
+  readonly callToken: string;
   readonly worker: Identity;
   readonly host: string;
 }
 
-/** User code may take all the processor it gets; heads and agents answer first. */
-const NICE = 5;
+/** When the kernel runs short of memory, it takes user code before what answers for it. */
+const OOM_SCORE = "500";
+
+const orders = v.array(executorOrder);
 
 class Executor {
   readonly #process = newProcessId();
   readonly #config: ExecutorConfig;
   readonly #agent: Channel;
+  readonly #way: Carrier;
+  readonly #table: LinkTable;
   readonly #site: Worksite;
   readonly #head: HeadClient;
-  readonly #links: Links;
-  /** To callers that came through the agent. */
-  readonly #repliers = new Map<ProcessId, Reply>();
-  readonly #waiting: Assignment[] = [];
+  readonly #logs = new LogStreams();
+  readonly #sayings: Packer<ExecutorSays>;
+  /** By task, in the order given. */
+  readonly #waiting = new Map<string, Assignment>();
   readonly #aborts = new Map<string, AbortController>();
+  readonly #refusals = new RefusalLog();
   #working = false;
 
   constructor(config: ExecutorConfig, agent: Channel) {
     this.#config = config;
     this.#agent = agent;
-    this.#head = new HeadClient(this.#process, (frame) => void agent.send(frame));
+    this.#way = agentCarrier(agent);
+    this.#sayings = new Packer(
+      (sayings) => this.#send(sayings),
+      (saying, error) => this.#sayFailed(saying, error),
+    );
     const { host } = config;
-    this.#links = new Links({
-      process: this.#process,
+    this.#head = new HeadClient(this.#process, (frame) => void agent.send(frame));
+    this.#table = new LinkTable({
+      self: this.#process,
+      accept: (link) => this.#site.host.accept(link),
+      vouch: (process) => links.vouch(process),
+      names: ITEM_NAMES,
+    });
+    const links = new Links({
       host,
-      remote: (address) => {
-        this.#say({ op: "route", process: address.process, identity: address.worker });
-        return (frame) => void agent.send(frame);
+      table: this.#table,
+      head: this.#head,
+      remote: ({ process, worker }) => {
+        this.#say({ op: "route", process, identity: worker });
+        return this.#way;
       },
     });
     this.#site = new Worksite({
       head: this.#head,
-      links: this.#links,
-      addressOf: (actorId) => {
-        const { worker, socket, token } = config;
-        return { worker, process: this.#process, actorId, host, socket, token };
-      },
+      links,
+      logs: this.#logs,
+      addressOf: (life) => this.#addressOf(life),
+      onEnded: (life, error) => this.#say({ op: "ended", ...life, error: error.toData() }),
+      onOver: () => process.exit(0),
     });
     agent.onFrame((frame) => this.#hear(frame));
   }
 
   async start(): Promise<void> {
-    const { socket, token } = this.#config;
-    await listenSocket(socket, { token, onConnection: (channel) => this.#admit(channel) });
-    this.#say({ op: "hello", pid: process.pid, token });
+    const { socket, callToken, helloToken } = this.#config;
+    await listenSocket(socket, {
+      token: callToken,
+      onConnection: (channel) => this.#admit(channel),
+    });
+    this.#send([{ op: "hello", pid: process.pid, token: helloToken }]);
+  }
+
+  #addressOf({ actorId, incarnation }: ActorLife) {
+    const { worker, host, socket, callToken: token } = this.#config;
+    const { pid } = process;
+    return { worker, process: this.#process, pid, actorId, incarnation, host, socket, token };
   }
 
   /** A caller of this machine. What it sends wrongly ends its own connection. */
   #admit(channel: Channel): void {
-    let reply: Reply | undefined;
-    channel.onFrame((frame) => {
-      const { prefix, value } = decodeFrame(frame);
-      reply ??= replier(this.#process, prefix.source, (bytes) => void channel.send(bytes));
-      this.#site.host.take(value, reply);
+    const carrier = socketCarrier(channel);
+    channel.onFrame((frame) => this.#table.take(frame, carrier));
+    channel.onClose((reason) => {
+      const error = new SystemError("ACTOR_DIED", "the caller's connection ended", {}, reason);
+      this.#table.carrierClosed(carrier, error);
     });
   }
 
   /** What came through the agent: its orders, or frames of others that it has forwarded. */
   #hear(frame: Uint8Array): void {
-    if (sourceOf(frame) === this.#config.agentProcess) {
-      this.#obey(parseMessage(executorOrder, decodeFrame(frame).value));
+    if (sourceOf(frame) === this.#config.agentProcess && !isLinkFrame(frame)) {
+      const { value } = decodeFrame(frame);
+      if (!Array.isArray(value)) this.#logs.take(value);
+      else for (const order of parseMessage(orders, value)) this.#obey(order);
       return;
     }
     try {
       this.#take(frame);
     } catch (thrown) {
       // Somebody elsewhere sent it: that ends neither this process nor its way to the agent.
-      process.stderr.write(`refused a frame: ${toSystemError(thrown).message}\n`);
+      const error = toSystemError(thrown);
+      if (!error.code.startsWith("FRAME_")) throw thrown;
+      this.#refusals.note(`a frame: ${error.message}`);
     }
   }
 
   #take(frame: Uint8Array): void {
+    if (isLinkFrame(frame)) {
+      this.#table.take(frame, this.#way);
+      return;
+    }
     const { prefix, value } = decodeFrame(frame);
     if (prefix.source === PROCESS_NONE) this.#head.take(value);
-    else {
-      this.#links.take(prefix.source, value);
-      this.#site.host.take(value, this.#replierTo(prefix.source));
-    }
-  }
-
-  #replierTo(caller: ProcessId): Reply {
-    const known = this.#repliers.get(caller);
-    if (known !== undefined) return known;
-    const reply = replier(this.#process, caller, (bytes) => void this.#agent.send(bytes));
-    this.#repliers.set(caller, reply);
-    const oldest = this.#repliers.keys().next().value;
-    if (this.#repliers.size > PEERS_MAX && oldest !== undefined) this.#repliers.delete(oldest);
-    return reply;
+    else this.#logs.take(value);
   }
 
   #obey(order: ExecutorOrder): void {
-    if (order.op === "run") {
-      this.#waiting.push(order.assignment);
-      if (!this.#working) void this.#work();
-      return;
+    switch (order.op) {
+      case "run":
+        this.#waiting.set(order.assignment.task, order.assignment);
+        if (!this.#working) void this.#work();
+        return;
+      case "cancel":
+        this.#aborts.get(order.task)?.abort();
+        this.#waiting.delete(order.task);
+        return;
+      case "end":
+        this.#end(order);
+        return;
+      case "beacon":
+        this.#site.lease.renew(order.atMs);
+        return;
+      default:
+        order satisfies never;
     }
-    this.#aborts.get(order.task)?.abort();
-    const index = this.#waiting.findIndex(({ task }) => task === order.task);
-    if (index >= 0) this.#waiting.splice(index, 1);
+  }
+
+  /** An actor ends, or won't begin: nobody is told of one that hasn't begun. */
+  #end({ actorId, incarnation }: ActorLife): void {
+    const task = `host/${actorId}`;
+    if (this.#waiting.get(task)?.attempt === incarnation) this.#waiting.delete(task);
+    else this.#site.end({ actorId, incarnation });
   }
 
   async #work(): Promise<void> {
     this.#working = true;
-    for (;;) {
-      const assignment = this.#waiting.shift();
-      if (assignment === undefined) break;
-      const { task, attempt } = assignment;
+    let sliceEndMs = performance.now() + TURN_SLICE_MS;
+    for (const [task, assignment] of this.#waiting) {
+      this.#waiting.delete(task);
+      const { attempt } = assignment;
       const abort = new AbortController();
       this.#aborts.set(task, abort);
       const outcome = await this.#site.run(assignment, abort.signal);
       this.#aborts.delete(task);
-      this.#tell({ task, attempt, outcome });
+      this.#say({ op: "done", done: { task, attempt, outcome } });
+      if (this.#waiting.size === 0) this.#sayings.flush();
+      if (performance.now() < sliceEndMs) continue;
+      // Thousands of constructors in a row: calls of those that live come in between.
+      this.#sayings.flush();
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceEndMs = performance.now() + TURN_SLICE_MS;
     }
     this.#working = false;
+    keepCompiled();
   }
 
-  /** What came of an assignment; a result that doesn't cross fails it. */
-  #tell(done: Done): void {
-    try {
-      this.#say({ op: "done", done });
-    } catch (thrown) {
-      const error = toSystemError(thrown).toData();
-      this.#say({ op: "done", done: { ...done, outcome: { kind: "failed", error } } });
-    }
+  #say(saying: ExecutorSays): void {
+    this.#sayings.add(saying);
+    // What follows it would pass it by.
+    if (saying.op === "route") this.#sayings.flush();
   }
 
-  #say(value: ExecutorSays): void {
+  /** A result that doesn't cross fails its assignment. */
+  #sayFailed(saying: ExecutorSays, error: SystemError): void {
+    if (saying.op !== "done") throw error;
+    const done: Done = { ...saying.done, outcome: { kind: "failed", error: error.toData() } };
+    this.#send([{ op: "done", done }]);
+  }
+
+  #send(sayings: readonly ExecutorSays[]): void {
     const { agentProcess: destination } = this.#config;
     const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
-    this.#agent.send(encodeFrame({ ...fields, destination, source: this.#process }, value));
+    this.#agent.send(encodeFrame({ ...fields, destination, source: this.#process }, sayings));
   }
 }
 
-/** Replies to one caller; a result that doesn't cross is answered by the error that says so. */
-function replier(self: ProcessId, caller: ProcessId, send: (frame: Uint8Array) => void): Reply {
-  const batcher = itemBatcher(self, caller, send);
-  return (item) => {
-    try {
-      batcher.add(item);
-    } catch (thrown) {
-      batcher.add({ kind: "error", id: item.id, error: toSystemError(thrown).toData() });
-    }
-  };
+/** Executors are killed, not left to end: what they have compiled is written while they live. */
+function keepCompiled(): void {
+  setImmediate(() => flushCompileCache());
+}
+
+/** Not every container lets a process say so. */
+function goFirst(): void {
+  try {
+    writeFileSync("/proc/self/oom_score_adj", OOM_SCORE);
+  } catch {
+    // Then the kernel takes the largest, which is this one too.
+  }
 }
 
 async function main(): Promise<void> {
   const config = JSON.parse(process.env["LIGASE_EXECUTOR"] ?? "") as ExecutorConfig;
   // User code inherits the environment of what it starts: our secrets aren't in it.
   delete process.env["LIGASE_EXECUTOR"];
-  setPriority(process.pid, NICE);
+  goFirst();
   markAsExecutor();
   mapLigaseImports();
   const { agentSocket, agentToken } = config;
@@ -195,6 +254,7 @@ async function main(): Promise<void> {
   agent.onClose(() => process.exit(0));
   process.on("SIGINT", () => undefined);
   await new Executor(config, agent).start();
+  keepCompiled();
 }
 
 main().catch((thrown: unknown) => {

@@ -1,11 +1,18 @@
-/** Executors as child processes of the agent. */
-import { type ChildProcess, spawn } from "node:child_process";
+/**
+ * Executors as child processes of the agent. The kernel ends them with it, whatever they are at:
+ * where a new agent runs, none of an earlier one's executors is left.
+ */
+import type { ChildProcess } from "node:child_process";
+import { setPriority } from "node:os";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Channel } from "../runtime/bus/socket.ts";
+import { toSystemError } from "../runtime/errors.ts";
 import type { ProcessId } from "../runtime/ids.ts";
-import { EXECUTOR_START_MS } from "../runtime/limits.ts";
-import { MARK_VARIABLE } from "../runtime/processes.ts";
+import { EXECUTOR_START_MS, OUTPUT_CLOSE_MS } from "../runtime/limits.ts";
+import { MARK_VARIABLE, spawnBound } from "../runtime/processes.ts";
 import type { ExecutorConfig } from "./executor.ts";
+import type { Stream } from "./machine/output.ts";
 
 export interface ExecutorChild {
   readonly config: ExecutorConfig;
@@ -16,6 +23,9 @@ export interface ExecutorChild {
   kill(): void;
 }
 
+/** User code may take all the processor it gets; heads and agents answer first. */
+const NICE = 5;
+
 const MAIN = fileURLToPath(new URL(`./executor${extension()}`, import.meta.url));
 
 /** `.ts` in a checkout, `.js` in the packed package. */
@@ -23,41 +33,88 @@ function extension(): string {
   return import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 }
 
-/** Starts one executor; it must say hello within EXECUTOR_START_MS. `onExit` is called once. */
-export function startExecutor(options: {
+export interface StartOptions {
   readonly config: ExecutorConfig;
   readonly mark: string;
+  /** What it writes, as it comes. */
+  readonly onOutput: (stream: Stream, chunk: Buffer) => void;
+  /** Called once, as soon as the process is gone. */
   readonly onExit: (reason: string) => void;
-}): ExecutorChild {
-  const { config, mark, onExit } = options;
-  const child = spawn(process.execPath, [MAIN], {
-    stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, [MARK_VARIABLE]: mark, LIGASE_EXECUTOR: JSON.stringify(config) },
-  });
+  /** Called once after that: nothing is written any more. */
+  readonly onOutputEnd: () => void;
+}
+
+/** Starts one executor; it must say hello within EXECUTOR_START_MS. */
+export function startExecutor(options: StartOptions): ExecutorChild {
+  const child = fork(options);
   const view: ExecutorChild = {
-    config,
-    pid: child.pid,
+    config: options.config,
+    pid: child?.pid,
     process: undefined,
     channel: undefined,
-    kill: () => void child.kill("SIGKILL"),
+    kill: () => void child?.kill("SIGKILL"),
   };
+  if (child === undefined) return view;
   const timer = setTimeout(() => {
     if (view.process === undefined) child.kill("SIGKILL");
   }, EXECUTOR_START_MS);
-  whenGone(child, (reason) => {
-    clearTimeout(timer);
-    onExit(reason);
-  });
+  child.on("exit", () => clearTimeout(timer));
   return view;
 }
 
-function whenGone(child: ChildProcess, then: (reason: string) => void): void {
-  let said = false;
-  const once = (reason: string): void => {
-    if (said) return;
-    said = true;
-    then(reason);
+function fork({
+  config,
+  mark,
+  onOutput,
+  onExit,
+  onOutputEnd,
+}: StartOptions): ChildProcess | undefined {
+  try {
+    const { child, identity } = spawnBound(process.execPath, [MAIN], {
+      stdio: ["ignore", "pipe", "pipe"],
+      deathSignal: "KILL",
+      env: { ...process.env, [MARK_VARIABLE]: mark, LIGASE_EXECUTOR: JSON.stringify(config) },
+    });
+    // Before it has threads: all of them are to have it.
+    setPriority(identity.pid, NICE);
+    listen(child.stdout, (chunk) => onOutput("stdout", chunk));
+    listen(child.stderr, (chunk) => onOutput("stderr", chunk));
+    whenGone(child, onExit, onOutputEnd);
+    return child;
+  } catch (thrown) {
+    const { message } = toSystemError(thrown);
+    setImmediate(() => {
+      onExit(message);
+      onOutputEnd();
+    });
+    return undefined;
+  }
+}
+
+function listen(stream: Readable | null, onChunk: (chunk: Buffer) => void): void {
+  stream?.on("data", onChunk);
+  stream?.on("error", () => undefined);
+}
+
+function whenGone(
+  child: ChildProcess,
+  onExit: (reason: string) => void,
+  onOutputEnd: () => void,
+): void {
+  const end = once(onOutputEnd);
+  child.on("exit", (code, signal) => {
+    onExit(signal ?? `exit code ${code}`);
+    // What it started may hold its output open for ever.
+    setTimeout(end, OUTPUT_CLOSE_MS);
+  });
+  child.on("close", end);
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    work();
   };
-  child.on("error", (error) => once(error.message));
-  child.on("exit", (code, signal) => once(signal ?? `exit code ${code}`));
 }

@@ -2,10 +2,11 @@
  * The agent's process. Its argument names the JSON file that its supervisor wrote (or that `ligase
  * worker --join` made); the end of its standard input is its supervisor's end.
  */
+import { flushCompileCache } from "node:module";
 import type { Bus } from "../runtime/bus/bus.ts";
 import { connectBus } from "../runtime/bus/nats.ts";
 import { takeConfig } from "../runtime/config-file.ts";
-import { toSystemError } from "../runtime/errors.ts";
+import { SystemError, toSystemError } from "../runtime/errors.ts";
 import type { Identity } from "../runtime/ids.ts";
 import { BUS_LOST_MS } from "../runtime/limits.ts";
 import { Agent } from "./agent.ts";
@@ -21,11 +22,15 @@ interface Config {
   readonly executors: number;
 }
 
+/** MiB of free memory under which the largest executor is ended; a share of it unless set. */
+const FLOOR_VARIABLE = "LIGASE_MEMORY_FLOOR_MB";
+
 async function main(): Promise<void> {
   const config = (await takeConfig(process.argv[2] ?? "")) as Config;
   const { cluster, runtimeDir, mark, executors: slots } = config;
   const bus = await connectBus({ ...config, url: config.natsUrl, name: "worker" });
-  const agent = new Agent({ bus, cluster, runtimeDir, slots, mark });
+  const memoryFloorBytes = memoryFloorOf(process.env[FLOOR_VARIABLE]);
+  const agent = new Agent({ bus, cluster, runtimeDir, slots, mark, memoryFloorBytes });
   const end = (): void => {
     agent.stop();
     void bus.close().finally(() => process.exit(0));
@@ -34,6 +39,17 @@ async function main(): Promise<void> {
   endWithout(bus, end);
   await agent.start();
   if (process.connected) process.send?.({ op: "ready" });
+  // An agent that is killed would never write what it has compiled.
+  setImmediate(() => flushCompileCache());
+}
+
+/** @throws {SystemError} USAGE when the variable is set to anything but a number of MiB. */
+function memoryFloorOf(text: string | undefined): number | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new SystemError("USAGE", `${FLOOR_VARIABLE} is a whole number of MiB, not ${text}`);
+  }
+  return Number(text) * 1024 * 1024;
 }
 
 /** Ends when told to, or when whoever started this process is gone. */

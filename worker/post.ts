@@ -1,18 +1,32 @@
 /**
  * Who may send what to whom: frames between this machine's executors and everybody else, forwarded
- * undecoded.
+ * undecoded. It reads prefixes alone, and answers in its executors' name what they can't: that they
+ * run while their own turn is long, and that they ended.
  *
  * Invariants: an executor sends as itself alone; nobody elsewhere sends as a process of this
  * machine, and only a head as the head (PROCESS_NONE); a process elsewhere belongs, as each
  * executor sees it, to the identity that the head named, else to the one it was first heard from.
+ * Death notices, resets, pongs and acks are never answered: no two agents answer each other for
+ * ever.
  */
 import { isIdentity } from "../runtime/bus/subjects.ts";
 import { SystemError } from "../runtime/errors.ts";
-import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
-import { destinationOf, LANE_CONTROL, readPrefix, sourceOf } from "../runtime/frame/prefix.ts";
+import { encodeFrame } from "../runtime/frame/codec.ts";
+import {
+  bareFrame,
+  FLAG_ACCEPTOR,
+  FLAG_DIED,
+  FLAG_PING,
+  FLAG_PONG,
+  FLAG_RESEND,
+  FLAG_RESET,
+  FLAG_SYNC,
+  LANE_CONTROL,
+  type Prefix,
+  readPrefix,
+} from "../runtime/frame/prefix.ts";
 import { type Identity, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import { PEERS_MAX } from "../runtime/limits.ts";
-import { actorItems, parseMessage } from "../runtime/messages.ts";
 
 /** An executor's end of its connection. */
 interface Receiver {
@@ -21,7 +35,10 @@ interface Receiver {
 
 interface Box {
   readonly receiver: Receiver;
-  /** Whom this executor exchanges frames with, and whose agent hosts it; size <= PEERS_MAX. */
+  /**
+   * Whom this executor exchanges frames with, and whose agent hosts it; the one heard of longest
+   * ago first. size <= PEERS_MAX.
+   */
   readonly peers: Map<ProcessId, Identity>;
 }
 
@@ -33,6 +50,8 @@ export interface PostPorts {
   readonly toIdentity: (to: Identity, frame: Uint8Array) => void;
   /** Carries a request to whatever head leads. */
   readonly toHead: (frame: Uint8Array) => void;
+  /** Whether an executor runs: alive, and not stopped by a signal. */
+  readonly isRunning: (executor: ProcessId) => boolean;
 }
 
 export class Post {
@@ -64,44 +83,52 @@ export class Post {
     if (box !== undefined) remember(box, peer, identity);
   }
 
-  /** A frame of an executor, as it sent it: to the head, a neighbour, or behind another agent. */
+  /**
+   * A frame of an executor, as it sent it: to the head, a neighbour, or behind another agent.
+   * @throws {SystemError} FRAME_... for what isn't exactly one frame, or a forged source.
+   */
   forward(frame: Uint8Array): void {
-    const [source, destination] = [sourceOf(frame), destinationOf(frame)];
+    const prefix = readPrefix(frame);
+    const { source, destination } = prefix;
     if (destination === PROCESS_NONE) {
       this.#ports.toHead(frame);
       return;
     }
+    const { identity } = this.#ports;
     const [own, neighbour] = [this.#boxes.get(source), this.#boxes.get(destination)];
     if (own === undefined) return;
     if (neighbour !== undefined) {
-      bind(neighbour, source, this.#ports.identity);
-      neighbour.receiver.send(frame);
+      bind(neighbour, source, identity);
+      // Whoever of the two ends first, the other hears so.
+      bind(own, destination, identity);
+      this.#hand(prefix, frame, neighbour, identity);
       return;
     }
     const to = own.peers.get(destination);
-    if (to !== undefined && to !== this.#ports.identity) this.#ports.toIdentity(to, frame);
-    else this.#answerForTheDead(frame, this.#ports.identity);
+    if (to !== undefined && to !== identity) this.#ports.toIdentity(to, frame);
+    else this.#answerForTheDead(prefix, identity);
   }
 
   /**
-   * A frame from the bus: to the executor it names, else its calls are answered ACTOR_DIED.
-   * @throws {SystemError} FRAME_INVALID for what isn't exactly one frame, or a forged source.
+   * A frame from the bus: to the executor it names, else its link hears that the process ended.
+   * @throws {SystemError} FRAME_... for what isn't exactly one frame, or a forged source.
    */
   deliver(from: Identity, bytes: Uint8Array): void {
     // The whole prefix is checked: bytes behind its length would be a frame that nobody checked.
-    const { source, destination } = readPrefix(bytes);
+    const prefix = readPrefix(bytes);
+    const { source, destination } = prefix;
     const isForged = source === PROCESS_NONE ? !isIdentity(from, "head") : this.#isLocal(source);
     if (isForged) throw new SystemError("FRAME_INVALID", `${from} sends as ${source}`);
     const box = this.#boxes.get(destination);
     if (box === undefined) {
-      this.#answerForTheDead(bytes, from);
+      this.#answerForTheDead(prefix, from);
       return;
     }
     if (source !== PROCESS_NONE) bind(box, source, from);
-    box.receiver.send(Buffer.from(bytes));
+    this.#hand(prefix, bytes, box, from);
   }
 
-  /** An executor ended: everyone who sent it frames hears so. */
+  /** An executor ended: everyone it exchanged frames with hears so, at once. */
   mourn(dead: ProcessId, reason: string): void {
     const peers = this.#boxes.get(dead)?.peers ?? new Map<ProcessId, Identity>();
     this.#boxes.delete(dead);
@@ -112,16 +139,38 @@ export class Post {
     return process === this.#ports.self || this.#boxes.has(process);
   }
 
-  /** Frames for a process that is no more: whoever sent calls among them hears so. */
-  #answerForTheDead(bytes: Uint8Array, from: Identity): void {
-    const { prefix, value } = decodeFrame(bytes);
-    const isCall = Array.isArray(value) && parseMessage(actorItems, value)[0]?.kind === "call";
-    if (isCall) this.#notify(prefix.destination, prefix.source, from, "it isn't here");
+  /** To an executor. It gets pings too: it alone knows whether it still has that link. */
+  #hand(prefix: Prefix, frame: Uint8Array, box: Box, from: Identity): void {
+    box.receiver.send(frame);
+    const isPing = prefix.link !== 0 && (prefix.flags & FLAG_PING) !== 0;
+    if (!isPing || !this.#ports.isRunning(prefix.destination)) return;
+    const pong = bareFrame({
+      lane: LANE_CONTROL,
+      flags: FLAG_PONG | ((prefix.flags & FLAG_ACCEPTOR) ^ FLAG_ACCEPTOR),
+      destination: prefix.source,
+      source: prefix.destination,
+      link: prefix.link,
+      sequence: 0,
+      ack: 0,
+    });
+    this.#send(prefix.source, from, pong);
   }
 
-  #notify(source: ProcessId, destination: ProcessId, to: Identity, reason: string): void {
-    const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
-    const frame = encodeFrame({ ...fields, destination, source }, [{ kind: "died", reason }]);
+  /** A frame for a process that isn't here: whoever holds a link to it hears so. */
+  #answerForTheDead(prefix: Prefix, from: Identity): void {
+    const { link, flags, headerLength, source, destination } = prefix;
+    const isLost = (flags & (FLAG_DIED | FLAG_RESET | FLAG_PONG)) === 0;
+    const asks = headerLength !== 0 || (flags & (FLAG_PING | FLAG_SYNC | FLAG_RESEND)) !== 0;
+    if (link === 0 || !isLost || !asks || destination === this.#ports.self) return;
+    this.#notify(destination, source, from, "it isn't here");
+  }
+
+  #notify(dead: ProcessId, destination: ProcessId, to: Identity, reason: string): void {
+    const fields = { lane: LANE_CONTROL, flags: FLAG_DIED, link: 0, sequence: 0, ack: 0 } as const;
+    this.#send(destination, to, encodeFrame({ ...fields, destination, source: dead }, reason));
+  }
+
+  #send(destination: ProcessId, to: Identity, frame: Uint8Array): void {
     if (to === this.#ports.identity) this.#boxes.get(destination)?.receiver.send(frame);
     else this.#ports.toIdentity(to, frame);
   }
@@ -130,14 +179,15 @@ export class Post {
 /** A process incarnation never moves, so that a second identity that speaks for it is a forger. */
 function bind(box: Box, peer: ProcessId, identity: Identity): void {
   const known = box.peers.get(peer);
-  if (known === identity) return;
-  if (known !== undefined) {
+  if (known !== undefined && known !== identity) {
     throw new SystemError("FRAME_INVALID", `${identity} speaks for a process of ${known}`);
   }
   remember(box, peer, identity);
 }
 
 function remember({ peers }: Box, peer: ProcessId, identity: Identity): void {
+  // Set anew, it stands last: peers in use aren't forgotten.
+  peers.delete(peer);
   peers.set(peer, identity);
   if (peers.size <= PEERS_MAX) return;
   const oldest = peers.keys().next().value;

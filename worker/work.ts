@@ -1,18 +1,29 @@
 /**
  * What an executor does with an assignment: plan, shard, drive or host. Loaded programs, stages and
- * readers are kept between assignments; results never are.
+ * readers are kept between assignments; results never are. What only shards need is loaded with the
+ * first of them: an executor that waits, or hosts an actor, stays small.
  */
 import { ActorHost } from "../runtime/actor/host.ts";
-import { actorOf, sourceNamed } from "../runtime/actor/registry.ts";
-import { Cluster, setCurrentCluster } from "../runtime/client/cluster.ts";
+import { actorOf, type LoadedProgram, sourceNamed } from "../runtime/actor/registry.ts";
+import type { LogStreams } from "../runtime/client/actors/logs.ts";
+import { Cluster } from "../runtime/client/cluster.ts";
+import { setCurrentCluster } from "../runtime/client/current.ts";
 import type { HeadClient } from "../runtime/client/head-client.ts";
 import type { Links } from "../runtime/client/links.ts";
-import { type PlanFile, readPlan, runPlan } from "../runtime/dataset/plan.ts";
-import { runShard, type Stage } from "../runtime/dataset/shard.ts";
+import type { PlanFile } from "../runtime/dataset/plan.ts";
+import type { Stage } from "../runtime/dataset/shard.ts";
 import type { ShardReader, StageDescription, Table } from "../runtime/dataset/types.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
-import { ERROR_TEXT_MAX } from "../runtime/limits.ts";
-import type { ActorAddress, Assignment, Outcome, Program, Work } from "../runtime/messages.ts";
+import { ERROR_TEXT_MAX, LEASE_LEAVE_MS, NAMED_LEASE_MS } from "../runtime/limits.ts";
+import type {
+  ActorAddress,
+  ActorLife,
+  Assignment,
+  Outcome,
+  Program,
+  Work,
+} from "../runtime/messages.ts";
+import { Lease } from "./lease.ts";
 import { loadProgram } from "./programs.ts";
 
 type WorkOf<Kind extends Work["kind"]> = Extract<Work, { kind: Kind }>;
@@ -27,32 +38,53 @@ interface OpenJob {
 export interface WorkPorts {
   readonly head: HeadClient;
   readonly links: Links;
+  readonly logs: LogStreams;
   /** Where calls to an actor hosted here are sent. */
-  readonly addressOf: (actorId: string) => ActorAddress;
+  readonly addressOf: (life: ActorLife) => ActorAddress;
+  /** An actor ended, and nothing of it runs any more. */
+  readonly onEnded: (life: ActorLife, error: SystemError) => void;
+  /** This process is to end: it was an actor's own, whose lease is over. */
+  readonly onOver: () => void;
 }
 
 export class Worksite {
-  readonly host = new ActorHost();
+  readonly host: ActorHost;
+  /** Of the named actors here. */
+  readonly lease: Lease;
   readonly #ports: WorkPorts;
   readonly #jobs = new Map<string, Promise<OpenJob>>();
+  /** Lives of named actors. */
+  readonly #named = new Map<string, ActorLife>();
+  /** Lives to end that haven't begun yet. */
+  readonly #unwanted = new Set<string>();
+  /** The actor whose program is being loaded. */
+  #beginning: ActorLife | undefined;
+  #hasCluster = false;
+  /** Whether a named actor has this process to itself. */
+  #isOwn = false;
 
   constructor(ports: WorkPorts) {
     this.#ports = ports;
+    this.host = new ActorHost({
+      onLeaseOver: (actorId, incarnation) => this.#lost({ actorId, incarnation }),
+    });
+    this.lease = new Lease(() => this.#endNamed());
   }
 
   /** What came of an assignment; never throws. */
-  async run({ program, work }: Assignment, signal: AbortSignal): Promise<Outcome> {
+  async run({ program, work, attempt }: Assignment, signal: AbortSignal): Promise<Outcome> {
     try {
       switch (work.kind) {
-        case "plan":
-          await loadProgram(program.url);
+        case "plan": {
+          const [{ runPlan }] = await Promise.all([loadPlans(), loadProgram(program.url)]);
           return await runPlan(work.jobFolder, work.spec);
+        }
         case "shard":
           return await this.#runShard(program, work, signal);
         case "drive":
           return await this.#drive(program, work.argv);
         case "host":
-          return await this.#host(program, work);
+          return await this.#host(program, work, attempt);
         default:
           return work satisfies never;
       }
@@ -62,6 +94,43 @@ export class Worksite {
       process.stderr.write(`${work.kind}: ${text}\n`);
       return { kind: "failed", error: error.toData() };
     }
+  }
+
+  /** Ends a life; it is told of when nothing of it runs any more. */
+  end(life: ActorLife): void {
+    if (this.#beginning?.actorId === life.actorId) this.#unwanted.add(life.actorId);
+    else this.#end(life, new SystemError("ACTOR_DIED", "it was ended on request"));
+  }
+
+  #end(life: ActorLife, error: SystemError): void {
+    const { actorId, incarnation } = life;
+    this.#named.delete(actorId);
+    void this.host.end(actorId, incarnation, error).then((wasAlive) => {
+      if (wasAlive) this.#ports.onEnded(life, error);
+    });
+  }
+
+  /** The lease is over: another life of each may begin elsewhere. */
+  #endNamed(): void {
+    for (const life of [...this.#named.values()]) this.#end(life, leaseOver());
+    this.#leave();
+  }
+
+  /** The host found the lease over before a turn, and has ended the actor. */
+  #lost(life: ActorLife): void {
+    this.#named.delete(life.actorId);
+    this.#ports.onEnded(life, leaseOver());
+    this.#leave();
+  }
+
+  /**
+   * What an actor has started goes on after its end as long as its process does. Its agent would
+   * see to that, but may stand still as well.
+   */
+  #leave(): void {
+    if (!this.#isOwn) return;
+    this.#isOwn = false;
+    setTimeout(() => this.#ports.onOver(), LEASE_LEAVE_MS);
   }
 
   async #runShard(
@@ -74,6 +143,7 @@ export class Worksite {
     this.#jobs.set(key, opening);
     try {
       const { file, reader, stage } = await opening;
+      const { runShard } = await loadShards();
       return await runShard(file, jobId, { input, shard }, { reader, stage }, signal);
     } catch (thrown) {
       // A reader that failed may be anywhere in its input: the next shard opens a new one.
@@ -87,21 +157,53 @@ export class Worksite {
     if (loaded.main === undefined) {
       throw new SystemError("PROGRAM_INVALID", "the program has no main", { uri: program.url });
     }
-    const { head, links } = this.#ports;
-    const cluster = new Cluster({ program, loaded, head, links, close: async () => {} });
-    setCurrentCluster(cluster);
-    const value = await loaded.main(cluster as never, [...argv]);
+    const value = await loaded.main(this.#clusterOf(program, loaded) as never, [...argv]);
     return { kind: "returned", value: JSON.parse(JSON.stringify(value ?? null)) as unknown };
   }
 
-  async #host(program: Program, { actorId, actor, args }: WorkOf<"host">): Promise<Outcome> {
-    const type = actorOf(await loadProgram(program.url), actor);
-    this.host.create(actorId, type, args);
-    return { kind: "hosted", address: this.#ports.addressOf(actorId) };
+  /** What user code here reaches others by; an executor serves one program for life. */
+  #clusterOf(program: Program, loaded: LoadedProgram): Cluster {
+    const { head, links, logs } = this.#ports;
+    const cluster = new Cluster({ program, loaded, head, links, logs, close: async () => {} });
+    setCurrentCluster(cluster);
+    this.#hasCluster = true;
+    return cluster;
+  }
+
+  async #host(program: Program, { record }: WorkOf<"host">, incarnation: number): Promise<Outcome> {
+    const { actorId, actor, args, options } = record;
+    const life = { actorId, incarnation };
+    this.#beginning = life;
+    try {
+      const loaded = await loadProgram(program.url);
+      const type = actorOf(loaded, actor);
+      if (!this.#hasCluster) this.#clusterOf(program, loaded);
+      if (this.#unwanted.has(actorId)) throw new SystemError("CANCELLED", "it is to end");
+      const { maxConcurrency } = options;
+      const isNamed = options.name !== null;
+      // The order to begin may have waited longer than the lease lasts.
+      if (isNamed && this.lease.isOver()) throw leaseOver();
+      const mayRun = isNamed ? { mayRun: () => !this.lease.isOver() } : {};
+      this.host.create({ ...life, type, args, maxConcurrency, ...mayRun });
+      if (isNamed) this.#named.set(actorId, life);
+      this.#isOwn = isNamed && options.hosting === "process";
+      return { kind: "hosted", address: this.#ports.addressOf(life) };
+    } finally {
+      this.#beginning = undefined;
+      this.#unwanted.delete(actorId);
+    }
   }
 }
 
+function leaseOver(): SystemError {
+  return new SystemError("ACTOR_DIED", `no head led for ${NAMED_LEASE_MS} ms`);
+}
+
+const loadPlans = () => import("../runtime/dataset/plan.ts");
+const loadShards = () => import("../runtime/dataset/shard.ts");
+
 async function openJob(program: Program, jobFolder: string, planSha256: string): Promise<OpenJob> {
+  const { readPlan } = await loadPlans();
   const [loaded, file] = await Promise.all([loadProgram(program.url), readPlan(jobFolder)]);
   if (file.sha256 !== planSha256) {
     throw new SystemError("STORAGE_FAILED", "the plan isn't the one that was logged", {

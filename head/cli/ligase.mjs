@@ -9,9 +9,10 @@ import { fileURLToPath } from "node:url";
 
 const OLDEST = 24;
 
-function mainUrl() {
-  const source = new URL("./main.ts", import.meta.url);
-  return existsSync(source) ? source : new URL("./main.js", import.meta.url);
+/** @param {string} name */
+function moduleUrl(name) {
+  const source = new URL(`${name}.ts`, import.meta.url);
+  return existsSync(source) ? source : new URL(`${name}.js`, import.meta.url);
 }
 
 /**
@@ -49,9 +50,12 @@ function runIn(node) {
 }
 
 if (Number(process.versions.node.split(".")[0]) >= OLDEST) {
-  const main = mainUrl();
+  // A supervisor lives as long as its cluster: it loads nothing of the other commands.
+  const isSupervisor = process.argv[2] === "supervise";
+  const main = moduleUrl(isSupervisor ? "../cluster/supervisor" : "./main");
   keepCompiled(main);
-  await import(main.href);
+  const loaded = await import(main.href);
+  if (isSupervisor) process.exitCode = await loaded.superviseCommand(process.argv.slice(3));
 } else {
   const node = pinnedNode();
   if (node === undefined) {

@@ -1,12 +1,12 @@
 /**
- * The commands of `ligase`. Each ends with an exit code of the error table; only `run` talks JSON.
+ * The commands of `ligase`. Each ends with an exit code of the error table; what one does is loaded
+ * when it runs.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { toSystemError } from "../../runtime/errors.ts";
 import { runtimeVersion } from "../../runtime/version.ts";
-import { parseSuperviseArguments, superviseMain } from "../cluster/supervisor.ts";
-import { type RunFlags, runCommand } from "./run.ts";
-import { workerCommand } from "./worker.ts";
+import { actorCommands } from "./actors/commands.ts";
+import type { RunFlags } from "./run.ts";
 
 const EXIT_USAGE = 2;
 
@@ -31,14 +31,10 @@ function program(): Command {
     .requiredOption("--join <url>", "the URL that the cluster gave")
     .option("--executors <n>", "shards that run at once", wholeNumber(1, 1024))
     .action(async (flags: { join: string; executors?: number }) => {
+      const { workerCommand } = await import("./worker.ts");
       process.exitCode = await workerCommand(flags);
     });
-  ligase
-    .command("supervise", { hidden: true })
-    .argument("<options>")
-    .action(async (options: string) => {
-      process.exitCode = await supervise(options);
-    });
+  for (const command of actorCommands(wholeNumber)) ligase.addCommand(command);
   return ligase;
 }
 
@@ -62,18 +58,9 @@ function runDefinition(): Command {
     .option("--fresh", "run anew, in the first free <output>-2, -3, ...")
     .option("--json", "the last line of standard output is the result as JSON")
     .action(async (more: string[], flags: RunFlags) => {
+      const { runCommand } = await import("./run.ts");
       process.exitCode = await runCommand({ ...flags, input: [...(flags.input ?? []), ...more] });
     });
-}
-
-async function supervise(options: string): Promise<number> {
-  try {
-    return await superviseMain(parseSuperviseArguments([options]));
-  } catch (thrown) {
-    const error = toSystemError(thrown);
-    process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
-    return error.exit;
-  }
 }
 
 // Whoever read our words may be gone (`| head`): the work goes on, and its exit code stays true.
@@ -91,6 +78,9 @@ try {
   } else {
     const error = toSystemError(thrown);
     process.stderr.write(`ligase: ${error.message}\n`);
+    if (process.argv.includes("--json")) {
+      process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
+    }
     process.exitCode = error.exit;
   }
 }

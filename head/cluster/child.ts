@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { open } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
+import { LEAN_NODE } from "../../runtime/client/embedded.ts";
 import { leaveConfig } from "../../runtime/config-file.ts";
 import { errorFromData, SystemError } from "../../runtime/errors.ts";
 import { CLUSTER_START_MS, RESTART_DELAY_MS, TERM_GRACE_MS } from "../../runtime/limits.ts";
@@ -95,7 +96,7 @@ export class KeptChild {
       await log.close();
       return { how: "stopped", wasReady: false, fatal: undefined };
     }
-    const child = spawn(process.execPath, [script, configPath], {
+    const child = spawn(process.execPath, [...LEAN_NODE, script, configPath], {
       env,
       stdio: ["pipe", log.fd, log.fd, "ipc"],
     });

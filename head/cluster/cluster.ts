@@ -14,7 +14,7 @@ import {
 import { sweep } from "../../runtime/processes.ts";
 import { KeptChild } from "./child.ts";
 import { freshLog, removeRuntimeFolder } from "./folders.ts";
-import { JoinServer } from "./join.ts";
+import type { JoinServer } from "./join.ts";
 import { Keyring } from "./keys.ts";
 import { type KeptNatsServer, keepNatsServer } from "./nats-server.ts";
 import type { ChildMessage, HeadConfig, SlurmMode, WorkerConfig } from "./protocol.ts";
@@ -95,6 +95,18 @@ export class EmbeddedCluster {
     return (await this.#join).mintUrl();
   }
 
+  /** A connection for one more client, with a key of its own, once the cluster is ready. */
+  async mintClient(): Promise<Connection> {
+    const { natsUrl, cluster } = await this.start();
+    if (this.#stopping) throw new SystemError("CLUSTER_NOT_FOUND", "the cluster is ending");
+    return { natsUrl, cluster, ...(await this.#keyring.mint("client")) };
+  }
+
+  /** Shuts a client's key out: its connections end. */
+  async revoke({ identity }: Connection): Promise<void> {
+    if (!this.#stopping) await this.#keyring.remove(identity);
+  }
+
   async #start(): Promise<Connection> {
     const { stateDir, runtimeDir, mark: cluster, env, natsPort, log, onFailed } = this.#options;
     const head = await this.#keyring.mint("head");
@@ -144,6 +156,8 @@ export class EmbeddedCluster {
       throw new SystemError("NATS_UNREACHABLE", "the cluster doesn't run");
     }
     const natsUrl = this.#nats.url;
+    // Node's HTTP takes 8 MiB, and most clusters are joined by nobody.
+    const { JoinServer } = await import("./join.ts");
     const server = new JoinServer({ keyring: this.#keyring, cluster, natsUrl, log });
     await server.listen();
     return server;

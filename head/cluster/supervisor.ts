@@ -9,6 +9,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
@@ -16,6 +17,7 @@ import { isClusterId } from "../../runtime/bus/subjects.ts";
 import { readLines, writeLine } from "../../runtime/client/lines.ts";
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
 import { MARK_VARIABLE, sweep } from "../../runtime/processes.ts";
+import { ClientDoor } from "./clients/door.ts";
 import { EmbeddedCluster } from "./cluster.ts";
 import {
   freshLog,
@@ -71,6 +73,20 @@ export async function superviseMain(
     // Nothing may hold this process now: not the command's pipe, nor a part whose end was forced.
     process.stdin.destroy();
     setTimeout(() => process.exit(), EXIT_LINGER_MS).unref();
+  }
+}
+
+/**
+ * `ligase supervise`, the hidden command behind every embedded cluster: the exit code. Errors leave
+ * as a line on standard output.
+ */
+export async function superviseCommand(args: readonly string[]): Promise<number> {
+  try {
+    return await superviseMain(parseSuperviseArguments(args));
+  } catch (thrown) {
+    const error = toSystemError(thrown);
+    process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
+    return error.exit;
   }
 }
 
@@ -138,7 +154,7 @@ class Supervisor {
     }));
     log(`supervisor ${process.pid} of cluster ${mark} in ${runtimeDir}`);
     try {
-      await this.#serve(cluster, runtimeDir);
+      await this.#serve(cluster, runtimeDir, log);
     } finally {
       log("ending");
       await Promise.all([this.#followers.close(), cluster.stop()]);
@@ -146,15 +162,29 @@ class Supervisor {
     }
   }
 
-  async #serve(cluster: EmbeddedCluster, runtimeDir: string): Promise<void> {
+  async #serve(
+    cluster: EmbeddedCluster,
+    runtimeDir: string,
+    log: (line: string) => void,
+  ): Promise<void> {
     const socket = join(runtimeDir, "follow.sock");
     await this.#followers.listen(socket);
     const ended = untilAborted(this.#ending.signal);
     const connection = await Promise.race([cluster.start(), ended]);
     if (connection === undefined) return;
+    const { stateDir } = this.#options;
+    const door = new ClientDoor({
+      ...{ runtimeDir, stateDir, cluster: this.#mark, log },
+      mint: () => cluster.mintClient(),
+      revoke: (client) => cluster.revoke(client),
+    });
+    await door.open();
     const joinUrl = this.#options.join === true ? await cluster.mintJoinUrl() : undefined;
     writeLine(process.stdout, { ready: { ...connection, mark: this.#mark, socket, joinUrl } });
+    // Kept compiled for the next cluster: a supervisor that is killed writes nothing.
+    setImmediate(() => flushCompileCache());
     await ended;
+    door.close();
   }
 
   #listenToCommand(): void {

@@ -5,7 +5,7 @@
 import { SystemError } from "../../runtime/errors.ts";
 import type { DatasetJob, DurableState, Fact, ProgramJob, SolveRecord } from "./facts.ts";
 
-/** @throws {SystemError} LOG_CORRUPT for a fact about a job or solve that was never submitted. */
+/** @throws {SystemError} LOG_CORRUPT for a fact about a job, solve or actor that no fact made. */
 export function apply(state: DurableState, fact: Fact): void {
   state.facts += 1;
   switch (fact.type) {
@@ -37,6 +37,12 @@ export function apply(state: DurableState, fact: Fact): void {
     case "solve.failed":
     case "solve.reopened":
       applyToSolve(state, fact);
+      return;
+    case "actor.named":
+    case "actor.placed":
+    case "actor.ended":
+    case "actor.gone":
+      applyToActor(state, fact);
       return;
     default:
       fact satisfies never;
@@ -193,6 +199,35 @@ function endAttempt(solve: SolveRecord, fact: FactOf<"solve.ended">): void {
   // An attempt that was lost with its Slurm is nobody's failure and costs no retry.
   if (fact.end.state !== "LOST") solve.retries += 1;
   solve.state = { kind: "requested" };
+}
+
+function applyToActor(
+  state: DurableState,
+  fact: FactOf<"actor.named" | "actor.placed" | "actor.ended" | "actor.gone">,
+): void {
+  if (fact.type === "actor.named") {
+    const { record, args, atMs } = fact;
+    state.actors.set(record.actorId, { record, args, atMs, placed: null, ended: null });
+    return;
+  }
+  const { actorId } = fact;
+  const actor = known(state.actors.get(actorId), `actor ${actorId}`);
+  switch (fact.type) {
+    case "actor.placed": {
+      const { incarnation, restarts, worker, process, host } = fact;
+      actor.placed = { incarnation, restarts, worker, process, host };
+      return;
+    }
+    case "actor.ended":
+      if (fact.gone) state.actors.delete(actorId);
+      else actor.ended = fact.error;
+      return;
+    case "actor.gone":
+      state.actors.delete(actorId);
+      return;
+    default:
+      fact satisfies never;
+  }
 }
 
 function known<T>(value: T | undefined, what: string): T {

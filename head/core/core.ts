@@ -8,17 +8,27 @@ import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { HEAD_LATE_MS, WORKER_SILENCE_MS } from "../../runtime/limits.ts";
 import type { ApiRequest, Continuation, DatasetSpec } from "../../runtime/messages.ts";
 import { parseSolveSpec } from "../../solver/solve.ts";
+import { advanceActors, forgiveActors, restoreActors } from "./actors/actors.ts";
+import { answerActors } from "./actors/requests.ts";
+import { emptyActors } from "./actors/types.ts";
 import { advanceDatasets, claimed, endDataset, sealed } from "./datasets.ts";
 import type { Caller, Effect, HeadConfig, HeadEvent, HeadState, Step } from "./events.ts";
 import { type DurableState, type Fact, stateSnapshot } from "./facts.ts";
 import { advancePrograms, endProgram } from "./programs.ts";
-import { loseFlight, takeReport } from "./reports.ts";
-import { record } from "./step.ts";
+import { dropWorker, takeReport } from "./reports.ts";
+import { openJobs, record } from "./step.ts";
 import { advanceSolves, reopenSolve, requestSolves, slurmAnswered } from "./solves.ts";
 import { statusOf } from "./status.ts";
 
+/** Requests that may be a reason for a job to go on. */
+const JOB_OPS: ReadonlySet<ApiRequest["op"]> = new Set([
+  "submit-program",
+  "submit-dataset",
+  "cancel",
+]);
+
 export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: number): HeadState {
-  return {
+  const state: HeadState = {
     durable,
     config,
     sinceMs: nowMs,
@@ -26,33 +36,55 @@ export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: n
     commands: 0,
     workers: new Map(),
     flights: new Map(),
+    tasksOf: new Map(),
     attempts: new Map(),
     failures: new Map(),
     claims: new Map(),
     sealing: new Set(),
-    spawns: new Map(),
-    hosted: new Map(),
+    open: openJobs(durable),
+    actors: emptyActors(),
     slurm: new Map(),
     fresh: new Set(),
     cursors: new Map(),
   };
+  restoreActors(state, nowMs);
+  return state;
 }
 
-/** One event's consequences. The facts are applied to `state.durable` when this returns. */
-export function decide(
-  state: HeadState,
-  event: HeadEvent,
-  nowMs: number,
-): { readonly facts: readonly Fact[]; readonly effects: readonly Effect[] } {
+/** What one decision gives; the facts are applied to `state.durable` already. */
+export interface Decision {
+  readonly facts: readonly Fact[];
+  readonly effects: readonly Effect[];
+}
+
+/** One event's consequences. */
+export function decide(state: HeadState, event: HeadEvent, nowMs: number): Decision {
+  return decideAll(state, [event], nowMs);
+}
+
+/**
+ * The consequences of events that came together: as if one after the other, but what a worker is
+ * told of all of them is one command.
+ */
+export function decideAll(state: HeadState, events: readonly HeadEvent[], nowMs: number): Decision {
   const step: Step = { facts: [], effects: [], outboxes: new Map() };
   forgiveOwnSleep(state, nowMs);
-  take(state, step, event, nowMs);
-  dropSilentWorkers(state, nowMs);
-  advancePrograms(state, step, nowMs);
-  advanceDatasets(state, step, nowMs);
-  advanceSolves(state, step, nowMs);
+  for (const event of events) take(state, step, event, nowMs);
+  const isTick = events.some(({ type }) => type === "tick");
+  if (isTick) dropSilentWorkers(state, step, nowMs);
+  if (!events.every(isAboutActors)) {
+    advancePrograms(state, step, nowMs);
+    advanceDatasets(state, step, nowMs);
+    advanceSolves(state, step, nowMs);
+  }
+  advanceActors(state, step, isTick, nowMs);
   flushOutboxes(state, step, nowMs);
   return { facts: step.facts, effects: step.effects };
+}
+
+/** Whether an event can't be a reason for any job to go on. */
+function isAboutActors(event: HeadEvent): boolean {
+  return event.type === "api" && !JOB_OPS.has(event.request.op);
 }
 
 function take(state: HeadState, step: Step, event: HeadEvent, nowMs: number): void {
@@ -107,14 +139,11 @@ function answer(
     case "cancel":
       cancelJob(state, step, caller, request.jobId);
       return;
-    case "spawn":
-      spawnActor(state, step, caller, request);
-      return;
     case "digest":
       step.effects.push({ type: "reply", caller, value: digestOf(state.durable) });
       return;
     default:
-      request satisfies never;
+      answerActors(state, step, caller, request, nowMs);
   }
 }
 
@@ -221,49 +250,29 @@ function cancelJob(state: HeadState, step: Step, caller: Caller, jobId: string):
   step.effects.push({ type: "reply", caller, value: { jobId } });
 }
 
-function spawnActor(
-  state: HeadState,
-  step: Step,
-  caller: Caller,
-  request: RequestOf<"spawn">,
-): void {
-  const { program, actor, args } = request;
-  const key = { actor, caller: `${caller.identity}/${caller.process}/${caller.id}` };
-  const actorId = sha256Hex(canonicalJson(key)).slice(0, 24);
-  const task = `host/${actorId}`;
-  const known = state.hosted.get(task);
-  if (known !== undefined) {
-    step.effects.push({ type: "reply", caller, value: known });
-    return;
-  }
-  const work = { kind: "host", actorId, actor, args } as const;
-  state.spawns.set(task, { caller, assignment: { task, attempt: 0, program, work } });
-}
-
 /** While a head slept or was stalled it heard nobody: that time is no worker's silence. */
 function forgiveOwnSleep(state: HeadState, nowMs: number): void {
   const sleptMs = nowMs - state.lastMs;
   state.lastMs = nowMs;
   if (sleptMs <= HEAD_LATE_MS) return;
+  state.sinceMs += sleptMs;
   for (const worker of state.workers.values()) worker.lastSeenMs += sleptMs;
+  forgiveActors(state, sleptMs);
 }
 
-function dropSilentWorkers(state: HeadState, nowMs: number): void {
+function dropSilentWorkers(state: HeadState, step: Step, nowMs: number): void {
   for (const [name, worker] of state.workers) {
-    if (nowMs - worker.lastSeenMs <= WORKER_SILENCE_MS) continue;
-    for (const [task, flight] of [...state.flights]) {
-      if (flight.worker === name) loseFlight(state, task);
-    }
-    state.workers.delete(name);
+    const silentMs = nowMs - worker.lastSeenMs;
+    if (silentMs <= WORKER_SILENCE_MS) continue;
+    const what = `its worker ${name} was silent for ${(silentMs / 1_000).toFixed(1)} s`;
+    dropWorker(state, step, name, { what, proven: false }, nowMs);
   }
 }
 
 function flushOutboxes(state: HeadState, step: Step, nowMs: number): void {
-  for (const [name, { assign, cancel, ack }] of step.outboxes) {
-    const worker = state.workers.get(name);
-    if (worker === undefined) continue;
-    const { sequence } = worker;
-    worker.commandedMs = nowMs;
-    step.effects.push({ type: "command", worker: name, sequence, assign, cancel, ack });
+  for (const [worker, outbox] of step.outboxes) {
+    const view = state.workers.get(worker);
+    if (view !== undefined) view.commandedMs = nowMs;
+    step.effects.push({ type: "command", worker, ...outbox });
   }
 }

@@ -24,9 +24,10 @@ export function jobFolder(state: HeadState, jobId: string): string {
 
 /** Places what can be placed now; asks for the claim, and for the seal once all is committed. */
 export function advanceDatasets(state: HeadState, step: Step, _nowMs: number): void {
-  for (const job of state.durable.datasets.values()) {
-    if (job.state.kind === "planning") placePlan(state, step, job);
-    else if (job.state.kind === "running") advanceShards(state, step, job);
+  for (const jobId of state.open.datasets) {
+    const job = state.durable.datasets.get(jobId);
+    if (job?.state.kind === "planning") placePlan(state, step, job);
+    else if (job?.state.kind === "running") advanceShards(state, step, job);
   }
 }
 

@@ -4,13 +4,15 @@
  */
 import type { ErrorData } from "../../runtime/errors.ts";
 import type {
-  ActorAddress,
+  ActorLife,
   ApiRequest,
   Assignment,
+  Command,
   Continuation,
   Report,
 } from "../../runtime/messages.ts";
 import type { Manifest } from "../../solver/manifest.ts";
+import type { ActorsState } from "./actors/types.ts";
 import type { AttemptEnd, DurableState, Fact } from "./facts.ts";
 
 /** Where a reply goes. */
@@ -53,14 +55,7 @@ export type SlurmStep =
     };
 
 export type Effect =
-  | {
-      readonly type: "command";
-      readonly worker: string;
-      readonly sequence: number;
-      readonly assign: readonly Assignment[];
-      readonly cancel: readonly string[];
-      readonly ack: readonly { readonly task: string; readonly attempt: number }[];
-    }
+  | ({ readonly type: "command"; readonly worker: string } & Outbox)
   | { readonly type: "reply"; readonly caller: Caller; readonly value: unknown }
   | { readonly type: "refuse"; readonly caller: Caller; readonly error: ErrorData }
   /** Puts the job's name on its output folder, once and for ever. */
@@ -81,17 +76,43 @@ export type Effect =
 
 export interface WorkerView {
   readonly process: string;
+  readonly host: string;
   slots: number;
   lastSeenMs: number;
   /** Number of the last command sent, 0 before the first, and when it was. */
   sequence: number;
   commandedMs: number;
+  /** The last command that it said to have seen. */
+  seen: number;
+  /** Tasks of its flights. */
+  readonly tasks: Set<string>;
   /** Flights that occupy an executor's queue; 0 <= load <= slots * SHARDS_PER_EXECUTOR. */
   load: number;
-  /** Flights of drivers and actors. */
+  /** Flights of drivers, and of actors with a process of their own. */
   hosted: number;
-  /** Actors that live there, as it last said. */
+  /** Flights of actors that share executors. */
+  opening: number;
+  /** Actors that live there by what it last said: in processes of their own, and sharing. */
   hosting: number;
+  sharing: number;
+  /** Actors that live there by what this leader knows. */
+  readonly lives: Set<string>;
+  /** How many of them have a process of their own. */
+  livesOwn: number;
+  /** Lives it was told to end and hasn't said so of, by `actorId#incarnation`. */
+  readonly ends: Map<string, EndingLife>;
+  /** When it was last told of them again. */
+  endsToldMs: number;
+  /** Since when it says that more actors live there than this leader knows; null while not. */
+  unknownSinceMs: number | null;
+  /** It refused an actor: it gets no other before. */
+  refusedUntilMs: number;
+}
+
+/** A life that its worker was told to end. */
+export interface EndingLife extends ActorLife {
+  /** Whose kill is answered when it is over, by request. */
+  readonly killers: Map<string, Caller>;
 }
 
 /** One attempt under way. */
@@ -105,9 +126,15 @@ export interface Flight {
 
 /** What goes to one worker at the end of the step under way. */
 export interface Outbox {
+  readonly sequence: number;
   readonly assign: Assignment[];
   readonly cancel: string[];
   readonly ack: { task: string; attempt: number }[];
+  readonly end: ActorLife[];
+  readonly endSeen: ActorLife[];
+  readonly logs: Command["logs"];
+  /** Whether it is to announce its actors again. */
+  announce: boolean;
 }
 
 export interface HeadConfig {
@@ -120,29 +147,38 @@ export interface HeadConfig {
 export interface HeadState {
   readonly durable: DurableState;
   readonly config: HeadConfig;
-  readonly sinceMs: number;
+  /** Since when it leads, but for what it slept meanwhile. */
+  sinceMs: number;
   /** When the last event was taken. */
   lastMs: number;
   /** Commands sent to all workers together: a number never comes twice under one leader. */
   commands: number;
   readonly workers: Map<string, WorkerView>;
   readonly flights: Map<string, Flight>;
+  /** Tasks of flights, by the job they are part of. */
+  readonly tasksOf: Map<string, Set<string>>;
   /** Attempts begun of a task under this leader. */
   readonly attempts: Map<string, number>;
   /** Failures of a task under this leader that are worth another attempt. */
   readonly failures: Map<string, number>;
   readonly claims: Map<string, "asked" | "ours">;
   readonly sealing: Set<string>;
-  /** Who waits for an actor, by task. */
-  readonly spawns: Map<string, { readonly caller: Caller; readonly assignment: Assignment }>;
-  /** Where the actors of the last SPAWNS_KEPT_MAX spawns answer, by task. */
-  readonly hosted: Map<string, ActorAddress>;
+  /** Jobs and solves that aren't over, by id. */
+  readonly open: OpenJobs;
+  readonly actors: ActorsState;
   /** Steps of solves under way or due. */
   readonly slurm: Map<string, SlurmView>;
   /** Programs submitted under this leader: it alone may start their drivers. */
   readonly fresh: Set<string>;
   /** First shard per input that may still have to be placed, by job. */
   readonly cursors: Map<string, number[]>;
+}
+
+/** What there may be something to do for; all else is only looked up. */
+export interface OpenJobs {
+  readonly programs: Set<string>;
+  readonly datasets: Set<string>;
+  readonly solves: Set<string>;
 }
 
 /** What this leader knows of a solve's Slurm; rebuilt by asking. */

@@ -3,7 +3,29 @@
  * it, and all that replay of the log runs. A fact's shape never changes: a new need is a new fact.
  */
 import type { ErrorData } from "../../runtime/errors.ts";
-import type { Continuation, DatasetSpec, Program, Receipt } from "../../runtime/messages.ts";
+import type {
+  ActorRecord,
+  Continuation,
+  DatasetSpec,
+  Program,
+  Receipt,
+} from "../../runtime/messages.ts";
+
+/** A named actor's record as the log holds it. */
+export type NamedRecord = Omit<ActorRecord, "args">;
+
+/** Arguments in the log: as they are, or a frame in base64 where JSON would lose some. */
+export type StoredArgs = { readonly json: readonly unknown[] } | { readonly frame: string };
+
+/** Where a life of a named actor was sent. */
+export interface PlacedLife {
+  readonly incarnation: number;
+  readonly restarts: number;
+  readonly worker: string;
+  /** The worker's own process and machine. */
+  readonly process: string;
+  readonly host: string;
+}
 
 /** How one slurm job of a solve ended, as far as Slurm and the wrapper's record tell. */
 export interface AttemptEnd {
@@ -103,7 +125,25 @@ export type Fact =
       readonly atMs: number;
     }
   | { readonly type: "solve.failed"; readonly solveId: string; readonly error: ErrorData }
-  | { readonly type: "solve.reopened"; readonly solveId: string; readonly atMs: number };
+  | { readonly type: "solve.reopened"; readonly solveId: string; readonly atMs: number }
+  /** The intent: durable before a named actor's first life, and its promise to be unique. */
+  | {
+      readonly type: "actor.named";
+      readonly record: NamedRecord;
+      readonly args: StoredArgs;
+      readonly atMs: number;
+    }
+  /** Durable before this life's assignment leaves: a later leader knows whom to wait for. */
+  | ({ readonly type: "actor.placed"; readonly actorId: string } & PlacedLife)
+  /** Dead for good. Unless `gone`, its last life may still be there, and its name waits. */
+  | {
+      readonly type: "actor.ended";
+      readonly actorId: string;
+      readonly error: ErrorData;
+      readonly gone: boolean;
+      readonly atMs: number;
+    }
+  | { readonly type: "actor.gone"; readonly actorId: string };
 
 export type ProgramState =
   | { readonly kind: "running" }
@@ -178,6 +218,16 @@ export interface SolveRecord {
   last: { readonly slurmJobId: string; readonly end: AttemptEnd } | null;
 }
 
+/** A named actor that isn't dead, or whose last life may still be there. */
+export interface NamedActor {
+  readonly record: NamedRecord;
+  readonly args: StoredArgs;
+  readonly atMs: number;
+  /** Its last life; null before the first. */
+  placed: PlacedLife | null;
+  ended: ErrorData | null;
+}
+
 /** Everything durable that a head knows. */
 export interface DurableState {
   epoch: { number: number; leader: string };
@@ -186,6 +236,8 @@ export interface DurableState {
   readonly programs: Map<string, ProgramJob>;
   readonly datasets: Map<string, DatasetJob>;
   readonly solves: Map<string, SolveRecord>;
+  /** Named actors, by id. */
+  readonly actors: Map<string, NamedActor>;
 }
 
 export function emptyState(): DurableState {
@@ -195,6 +247,7 @@ export function emptyState(): DurableState {
     programs: new Map(),
     datasets: new Map(),
     solves: new Map(),
+    actors: new Map(),
   };
 }
 
@@ -213,5 +266,7 @@ export function stateSnapshot(state: DurableState): unknown {
     programs: [...state.programs.values()],
     datasets,
     solves: [...state.solves.values()],
+    // A log without named actors gives the value it always gave.
+    ...(state.actors.size === 0 ? {} : { actors: [...state.actors.values()] }),
   };
 }

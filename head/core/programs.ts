@@ -12,13 +12,11 @@ export function driveTask(jobId: string): string {
   return `drive/${jobId}`;
 }
 
-/** Starts drivers that wait, ends programs whose driver is gone, places actors that wait. */
+/** Starts drivers that wait, ends programs whose driver is gone. */
 export function advancePrograms(state: HeadState, step: Step, nowMs: number): void {
-  for (const job of state.durable.programs.values()) {
-    if (job.state.kind === "running") advanceProgram(state, step, job, nowMs);
-  }
-  for (const [task, { assignment }] of state.spawns) {
-    if (!state.flights.has(task)) place(state, step, task, assignment);
+  for (const jobId of state.open.programs) {
+    const job = state.durable.programs.get(jobId);
+    if (job?.state.kind === "running") advanceProgram(state, step, job, nowMs);
   }
 }
 

@@ -3,13 +3,19 @@
  * a lost one costs time only. An outcome is taken from any attempt: shards are pure functions.
  */
 import { type ErrorData, ERRORS, SystemError } from "../../runtime/errors.ts";
-import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX, SPAWNS_KEPT_MAX } from "../../runtime/limits.ts";
-import type { ActorAddress, Done, Outcome, Report } from "../../runtime/messages.ts";
+import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX } from "../../runtime/limits.ts";
+import type { Done, Outcome, Report } from "../../runtime/messages.ts";
+import { answerKillers, hostTask, takeEnded, takeHosted } from "./actors/lives.ts";
+import { heardLast, proveReplaced } from "./actors/unproven.ts";
+import { adoptStart, loseLives, loseStart, settleActors, takeActors } from "./actors/workers.ts";
 import { endDataset, planTask, planWork, rewind, shardWork } from "./datasets.ts";
-import type { HeadState, Step, WorkerView } from "./events.ts";
+import type { Flight, HeadState, Step, WorkerView } from "./events.ts";
 import type { DatasetJob } from "./facts.ts";
 import { driveWork, endProgram } from "./programs.ts";
 import { beginFlight, cancelAt, endFlight, outboxOf, record, type Unplaced } from "./step.ts";
+
+/** How the tasks of actors begin. */
+const HOST = hostTask("");
 
 export function takeReport(
   state: HeadState,
@@ -18,52 +24,108 @@ export function takeReport(
   report: Report,
   nowMs: number,
 ): void {
-  const worker = viewOf(state, name, report, nowMs);
+  const worker = viewOf(state, step, name, report, nowMs);
+  worker.seen = seenOf(state, report);
   for (const done of report.done) {
     outboxOf(state, step, name).ack.push({ task: done.task, attempt: done.attempt });
-    takeDone(state, step, name, done);
+    takeDone(state, step, name, done, nowMs);
   }
-  dropLost(state, name, report);
+  takeEnded(state, step, name, report.ended, nowMs);
+  takeActors(state, step, name, report, nowMs);
+  dropLost(state, step, name, report, nowMs);
   if (seenOf(state, report) < worker.sequence && nowMs - worker.commandedMs > COMMAND_SEEN_MS) {
     // The last command didn't arrive, and no other would show it: an empty one does.
     outboxOf(state, step, name);
   }
-  adoptHeld(state, step, name, report);
+  adoptHeld(state, step, name, report, nowMs);
+  settleActors(state, step, name, report, nowMs);
 }
 
 /** The worker as this leader sees it; a new incarnation holds nothing of the old one's. */
-function viewOf(state: HeadState, name: string, report: Report, nowMs: number): WorkerView {
+function viewOf(
+  state: HeadState,
+  step: Step,
+  name: string,
+  report: Report,
+  nowMs: number,
+): WorkerView {
+  const { process, host, slots, hosting, sharing } = report;
   const known = state.workers.get(name);
-  if (known?.process === report.process) {
+  if (known?.process === process) {
     known.lastSeenMs = nowMs;
-    known.slots = report.slots;
-    known.hosting = report.hosting;
+    known.slots = slots;
+    known.hosting = hosting;
+    known.sharing = sharing;
     return known;
   }
-  for (const [task, flight] of [...state.flights]) {
-    if (flight.worker === name) loseFlight(state, task);
+  const starts = known?.host === host ? startsOf(state, known) : [];
+  for (const { assignment } of starts) endFlight(state, assignment.task);
+  if (known !== undefined) {
+    const what = `its worker ${name} was started anew`;
+    dropWorker(state, step, name, { what, proven: known.host === host }, nowMs);
   }
   const view: WorkerView = {
-    process: report.process,
-    slots: report.slots,
+    process,
+    host,
+    slots,
     lastSeenMs: nowMs,
-    sequence: 0,
+    sequence: Math.max(0, ...starts.map(({ sequence }) => sequence)),
     commandedMs: nowMs,
+    seen: 0,
+    tasks: new Set(),
     load: 0,
     hosted: 0,
-    hosting: report.hosting,
+    opening: 0,
+    hosting,
+    sharing,
+    lives: new Set(),
+    livesOwn: 0,
+    ends: new Map(),
+    endsToldMs: nowMs,
+    unknownSinceMs: null,
+    refusedUntilMs: 0,
   };
   state.workers.set(name, view);
+  // The command may have reached the new process: what it says next tells.
+  for (const flight of starts) beginFlight(state, flight);
+  proveReplaced(state, step, name, report, nowMs);
   return view;
 }
 
+/** Actors that a worker is to start. */
+function startsOf(state: HeadState, { tasks }: WorkerView): Flight[] {
+  const flights = [...tasks].flatMap((task) => state.flights.get(task) ?? []);
+  return flights.filter(({ assignment }) => assignment.work.kind === "host");
+}
+
+/** A worker is gone, or silent for too long: what it did is lost, what lived there given up. */
+export function dropWorker(
+  state: HeadState,
+  step: Step,
+  name: string,
+  why: { readonly what: string; readonly proven: boolean },
+  nowMs: number,
+): void {
+  const worker = state.workers.get(name);
+  if (worker === undefined) return;
+  for (const task of [...worker.tasks]) loseFlight(state, step, task, why, nowMs);
+  loseLives(state, step, worker, why, nowMs);
+  for (const ending of worker.ends.values()) answerKillers(state, step, ending);
+  heardLast(state, name, worker);
+  state.workers.delete(name);
+}
+
 /** Flights that the worker should know of, by the commands it has seen, and doesn't. */
-function dropLost(state: HeadState, name: string, report: Report): void {
+function dropLost(state: HeadState, step: Step, name: string, report: Report, nowMs: number): void {
+  const tasks = state.workers.get(name)?.tasks;
+  if (tasks === undefined || tasks.size === 0) return;
   const held = new Set(report.held.map(({ task, attempt }) => `${task}#${attempt}`));
   const seen = seenOf(state, report);
-  for (const [task, flight] of [...state.flights]) {
-    if (flight.worker !== name || flight.sequence > seen) continue;
-    if (!held.has(`${task}#${flight.attempt}`)) loseFlight(state, task);
+  const why = { what: `its worker ${name} knows nothing of it`, proven: true };
+  for (const task of [...tasks]) {
+    const flight = state.flights.get(task);
+    if (flight === undefined || flight.sequence > seen) continue;
+    if (!held.has(`${task}#${flight.attempt}`)) loseFlight(state, step, task, why, nowMs);
   }
 }
 
@@ -72,22 +134,42 @@ function seenOf(state: HeadState, { seen }: Report): number {
   return seen.epoch === state.durable.epoch.number ? seen.sequence : 0;
 }
 
-/** A flight ended without an outcome: a shard is looked at again. */
-export function loseFlight(state: HeadState, task: string): void {
-  const flight = endFlight(state, task);
-  if (flight?.assignment.work.kind !== "shard") return;
-  const { jobId, input, shard } = flight.assignment.work;
-  rewind(state, jobId, input, shard);
+/** A flight ended without an outcome: a shard is looked at again, an actor starts elsewhere. */
+function loseFlight(
+  state: HeadState,
+  step: Step,
+  task: string,
+  why: { readonly what: string; readonly proven: boolean },
+  nowMs: number,
+): void {
+  const work = state.flights.get(task)?.assignment.work;
+  if (work?.kind === "host") {
+    loseStart(state, step, work.record.actorId, why, nowMs);
+    return;
+  }
+  endFlight(state, task);
+  if (work?.kind === "shard") rewind(state, work.jobId, work.input, work.shard);
 }
 
 /**
  * Attempts the worker holds that this leader knows nothing of: an earlier leader gave them. What is
  * still wanted and nobody else does goes on; all else is cancelled.
  */
-function adoptHeld(state: HeadState, step: Step, name: string, report: Report): void {
+function adoptHeld(
+  state: HeadState,
+  step: Step,
+  name: string,
+  report: Report,
+  nowMs: number,
+): void {
   for (const { task, attempt } of report.held) {
     const flight = state.flights.get(task);
     if (flight?.worker === name && flight.attempt === attempt) continue;
+    if (task.startsWith(HOST)) {
+      const life = { actorId: task.slice(HOST.length), incarnation: attempt };
+      adoptStart(state, step, name, life, nowMs);
+      continue;
+    }
     const wanted = flight === undefined ? wantedWork(state, task) : undefined;
     if (wanted === undefined) {
       cancelAt(state, step, name, task);
@@ -114,7 +196,12 @@ function wantedWork(state: HeadState, task: string): Unplaced | undefined {
   return shardWork(state, job, input, shard);
 }
 
-function takeDone(state: HeadState, step: Step, worker: string, done: Done): void {
+function takeDone(state: HeadState, step: Step, worker: string, done: Done, nowMs: number): void {
+  if (done.task.startsWith(HOST)) {
+    const life = { actorId: done.task.slice(HOST.length), incarnation: done.attempt };
+    takeHosted(state, step, worker, life, done.outcome, nowMs);
+    return;
+  }
   const flight = state.flights.get(done.task);
   const isCurrent = flight?.worker === worker && flight.attempt === done.attempt;
   if (isCurrent) endFlight(state, done.task);
@@ -122,7 +209,6 @@ function takeDone(state: HeadState, step: Step, worker: string, done: Done): voi
   if (done.outcome.kind === "failed" && !isCurrent && !done.task.startsWith("drive/")) return;
   const [kind = "", id = "", input = "", shard = ""] = done.task.split("/");
   if (kind === "drive") takeDriven(state, step, id, done.outcome);
-  else if (kind === "host") takeHosted(state, step, done.task, done.outcome);
   else takeDatasetOutcome(state, step, id, Number(input), Number(shard), done);
 }
 
@@ -133,27 +219,6 @@ function takeDriven(state: HeadState, step: Step, jobId: string, outcome: Outcom
   } else if (outcome.kind === "failed") {
     endProgram(state, step, jobId, outcome.error);
   }
-}
-
-function takeHosted(state: HeadState, step: Step, task: string, outcome: Outcome): void {
-  const spawn = state.spawns.get(task);
-  if (spawn === undefined) return;
-  state.spawns.delete(task);
-  const { caller } = spawn;
-  if (outcome.kind === "hosted") {
-    keepAddress(state, task, outcome.address);
-    step.effects.push({ type: "reply", caller, value: outcome.address });
-  } else if (outcome.kind === "failed") {
-    step.effects.push({ type: "refuse", caller, error: outcome.error });
-  }
-}
-
-/** A request that is repeated when its answer is already under way gets the same actor. */
-function keepAddress(state: HeadState, task: string, address: ActorAddress): void {
-  state.hosted.set(task, address);
-  if (state.hosted.size <= SPAWNS_KEPT_MAX) return;
-  const oldest = state.hosted.keys().next().value;
-  if (oldest !== undefined) state.hosted.delete(oldest);
 }
 
 function takeDatasetOutcome(

@@ -73,14 +73,16 @@ export function reopenSolve(
 /** The next step of every solve that is neither done nor busy. */
 export function advanceSolves(state: HeadState, step: Step, nowMs: number): void {
   if (state.config.slurm === "none") return;
-  for (const solve of state.durable.solves.values()) {
-    const view = viewOf(state, solve.id);
+  for (const solveId of state.open.solves) {
+    const solve = state.durable.solves.get(solveId);
+    if (solve === undefined) continue;
+    const view = viewOf(state, solveId);
     if (view.busy || nowMs < view.dueMs) continue;
     const next = nextStep(state, step, solve, view);
     if (next === null) continue;
     view.busy = true;
     const sink = state.durable.datasets.get(solve.jobId)?.spec.sink.uri ?? "";
-    const { id: solveId, spec } = solve;
+    const { spec } = solve;
     step.effects.push({ type: "slurm", solveId, spec, manifest: manifestPath(sink), step: next });
   }
 }

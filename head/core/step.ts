@@ -2,16 +2,68 @@
  * Pure core. The few moves that every part of the head's core makes: record a fact, open a worker's
  * outbox, begin and end a flight. Flights and loads change together here and nowhere else.
  */
-import { HOSTED_PER_WORKER_MAX, SHARDS_PER_EXECUTOR } from "../../runtime/limits.ts";
+import {
+  HOSTED_PER_WORKER_MAX,
+  SHARDS_PER_EXECUTOR,
+  SHARED_PER_WORKER_MAX,
+} from "../../runtime/limits.ts";
 import type { Assignment } from "../../runtime/messages.ts";
 import { apply } from "./apply.ts";
-import type { Flight, HeadState, Outbox, Step, WorkerView } from "./events.ts";
-import type { Fact } from "./facts.ts";
+import type { Flight, HeadState, OpenJobs, Outbox, Step, WorkerView } from "./events.ts";
+import type { DurableState, Fact } from "./facts.ts";
 
 /** Records a fact: part of the step, and applied at once. */
 export function record(state: HeadState, step: Step, fact: Fact): void {
   apply(state.durable, fact);
   step.facts.push(fact);
+  trackOpen(state.open, fact);
+}
+
+/** What is open after one more fact. */
+export function trackOpen({ programs, datasets, solves }: OpenJobs, fact: Fact): void {
+  switch (fact.type) {
+    case "program.submitted":
+      programs.add(fact.jobId);
+      return;
+    case "program.returned":
+    case "program.failed":
+      programs.delete(fact.jobId);
+      return;
+    case "dataset.submitted":
+    case "dataset.reopened":
+      datasets.add(fact.jobId);
+      return;
+    case "dataset.sealed":
+    case "dataset.failed":
+      datasets.delete(fact.jobId);
+      return;
+    case "solve.requested":
+    case "solve.reopened":
+      solves.add(fact.solveId);
+      return;
+    case "solve.succeeded":
+    case "solve.failed":
+      solves.delete(fact.solveId);
+      return;
+    default:
+  }
+}
+
+/** What is open in a state that was replayed. */
+export function openJobs(durable: DurableState): OpenJobs {
+  const ids = <T extends { readonly id: string }>(jobs: Iterable<T>, isOpen: (job: T) => boolean) =>
+    new Set([...jobs].filter(isOpen).map(({ id }) => id));
+  return {
+    programs: ids(durable.programs.values(), ({ state }) => state.kind === "running"),
+    datasets: ids(
+      durable.datasets.values(),
+      ({ state }) => state.kind === "planning" || state.kind === "running",
+    ),
+    solves: ids(
+      durable.solves.values(),
+      ({ state }) => state.kind !== "succeeded" && state.kind !== "failed",
+    ),
+  };
 }
 
 /** What leaves for a worker at the end of this step; opening it numbers the command. */
@@ -21,30 +73,55 @@ export function outboxOf(state: HeadState, step: Step, worker: string): Outbox {
   const view = state.workers.get(worker);
   state.commands += 1;
   if (view !== undefined) view.sequence = state.commands;
-  const outbox: Outbox = { assign: [], cancel: [], ack: [] };
+  const outbox: Outbox = {
+    sequence: state.commands,
+    assign: [],
+    cancel: [],
+    ack: [],
+    end: [],
+    endSeen: [],
+    logs: [],
+    announce: false,
+  };
   step.outboxes.set(worker, outbox);
   return outbox;
 }
 
-/** Whether an assignment takes a place in an executor's queue, or an executor of its own. */
-function isQueued(assignment: Assignment): boolean {
-  return assignment.work.kind === "plan" || assignment.work.kind === "shard";
+/** What work takes of a worker: a place in an executor's queue, an executor, a share of one. */
+export type Need = "queue" | "process" | "shared";
+
+export function needOf({ work }: Pick<Assignment, "work">): Need {
+  if (work.kind === "plan" || work.kind === "shard") return "queue";
+  return work.kind === "host" ? work.record.options.hosting : "process";
 }
 
 /** The worker with the most room for this work, or undefined: it waits, and blocks nothing else. */
-export function roomiest(state: HeadState, assignment: Assignment): string | undefined {
+export function roomiest(
+  state: HeadState,
+  room: (worker: WorkerView) => number,
+): string | undefined {
   let best: string | undefined;
   let bestRoom = 0;
   for (const [name, worker] of state.workers) {
-    const room = roomOf(worker, isQueued(assignment));
-    if (room > bestRoom) [best, bestRoom] = [name, room];
+    const free = room(worker);
+    if (free > bestRoom) [best, bestRoom] = [name, free];
   }
   return best;
 }
 
-function roomOf(worker: WorkerView, queued: boolean): number {
-  if (queued) return worker.slots * SHARDS_PER_EXECUTOR - worker.load;
-  return HOSTED_PER_WORKER_MAX - worker.hosted - worker.hosting;
+/** How many more of such work a worker takes. */
+export function roomOf(worker: WorkerView, need: Need): number {
+  const { slots, load, hosted, opening, hosting, sharing, lives, livesOwn } = worker;
+  switch (need) {
+    case "queue":
+      return slots * SHARDS_PER_EXECUTOR - load;
+    case "process":
+      return HOSTED_PER_WORKER_MAX - hosted - Math.max(hosting, livesOwn);
+    case "shared":
+      return SHARED_PER_WORKER_MAX - opening - Math.max(sharing, lives.size - livesOwn);
+    default:
+      return need satisfies never;
+  }
 }
 
 /** Work before it is an attempt. */
@@ -54,7 +131,8 @@ export type Unplaced = Omit<Assignment, "task" | "attempt">;
 export function place(state: HeadState, step: Step, task: string, unplaced: Unplaced): boolean {
   const attempt = state.attempts.get(task) ?? 0;
   const assignment: Assignment = { ...unplaced, task, attempt };
-  const worker = roomiest(state, assignment);
+  const need = needOf(assignment);
+  const worker = roomiest(state, (view) => roomOf(view, need));
   if (worker === undefined) return false;
   state.attempts.set(task, attempt + 1);
   outboxOf(state, step, worker).assign.push(assignment);
@@ -64,8 +142,13 @@ export function place(state: HeadState, step: Step, task: string, unplaced: Unpl
 }
 
 export function beginFlight(state: HeadState, flight: Flight): void {
-  endFlight(state, flight.assignment.task);
-  state.flights.set(flight.assignment.task, flight);
+  const { task } = flight.assignment;
+  endFlight(state, task);
+  state.flights.set(task, flight);
+  const job = jobOf(task);
+  const tasks = state.tasksOf.get(job);
+  if (tasks === undefined) state.tasksOf.set(job, new Set([task]));
+  else tasks.add(task);
   changeLoad(state, flight, 1);
 }
 
@@ -74,15 +157,27 @@ export function endFlight(state: HeadState, task: string): Flight | undefined {
   const flight = state.flights.get(task);
   if (flight === undefined) return undefined;
   state.flights.delete(task);
+  const tasks = state.tasksOf.get(jobOf(task));
+  tasks?.delete(task);
+  if (tasks?.size === 0) state.tasksOf.delete(jobOf(task));
   changeLoad(state, flight, -1);
   return flight;
 }
 
-function changeLoad(state: HeadState, flight: Flight, by: 1 | -1): void {
-  const worker = state.workers.get(flight.worker);
+/** The job's id in a task's name, or the actor's. */
+function jobOf(task: string): string {
+  return task.split("/", 2)[1] ?? "";
+}
+
+function changeLoad(state: HeadState, { worker: name, assignment }: Flight, by: 1 | -1): void {
+  const worker = state.workers.get(name);
   if (worker === undefined) return;
-  if (isQueued(flight.assignment)) worker.load += by;
-  else worker.hosted += by;
+  if (by === 1) worker.tasks.add(assignment.task);
+  else worker.tasks.delete(assignment.task);
+  const need = needOf(assignment);
+  if (need === "queue") worker.load += by;
+  else if (need === "process") worker.hosted += by;
+  else worker.opening += by;
 }
 
 /** Tells a worker to stop an attempt. */
@@ -93,9 +188,9 @@ export function cancelAt(state: HeadState, step: Step, worker: string, task: str
 
 /** Ends every flight of a job and tells their workers to stop. */
 export function cancelFlights(state: HeadState, step: Step, jobId: string): void {
-  for (const [task, flight] of [...state.flights]) {
-    if (!task.includes(jobId)) continue;
-    endFlight(state, task);
-    if (state.workers.has(flight.worker)) cancelAt(state, step, flight.worker, task);
+  for (const task of [...(state.tasksOf.get(jobId) ?? [])]) {
+    const flight = endFlight(state, task);
+    if (flight === undefined || !state.workers.has(flight.worker)) continue;
+    cancelAt(state, step, flight.worker, task);
   }
 }

@@ -1,11 +1,12 @@
 /**
  * The head's daemon: feeds events to the core, makes facts durable in groups, then carries effects
- * out. An effect leaves only after every fact before it is in the log. A failed append ends the
- * head.
+ * out. What comes in one turn of the event loop is one decision, so that a worker gets one command
+ * for all of it. An effect leaves only after every fact before it is in the log. A failed append
+ * ends the head.
  */
 import { toSystemError } from "../../runtime/errors.ts";
-import { LOG_SEGMENT_FACTS_MAX } from "../../runtime/limits.ts";
-import { decide } from "../core/core.ts";
+import { HEAD_EVENTS_MAX, LOG_SEGMENT_FACTS_MAX } from "../../runtime/limits.ts";
+import { decideAll } from "../core/core.ts";
 import type { Effect, HeadEvent, HeadState } from "../core/events.ts";
 import type { Fact } from "../core/facts.ts";
 
@@ -13,15 +14,19 @@ export interface DaemonPorts {
   readonly now: () => number;
   /** Makes facts durable, in order. @throws when they aren't: the head doesn't lead any more. */
   readonly append: (facts: readonly Fact[]) => Promise<void>;
-  /** Carries one effect out; what comes of it is fed back. Never throws. */
-  readonly carryOut: (effect: Effect) => void;
+  /** Carries effects out that leave together; what comes of them is fed back. Never throws. */
+  readonly carryOut: (effects: readonly Effect[]) => void;
   /** The head is to end: it lost its lead, or its log can't be written. */
   readonly fatal: (error: Error) => void;
+  /** Calls back when all that came in this turn was fed; at its end by default. */
+  readonly defer?: (run: () => void) => void;
 }
 
 export class HeadDaemon {
   readonly #state: HeadState;
   readonly #ports: DaemonPorts;
+  readonly #defer: (run: () => void) => void;
+  #events: HeadEvent[] = [];
   #facts: Fact[] = [];
   #effects: Effect[] = [];
   #appending = false;
@@ -30,6 +35,7 @@ export class HeadDaemon {
   constructor(state: HeadState, ports: DaemonPorts) {
     this.#state = state;
     this.#ports = ports;
+    this.#defer = ports.defer ?? ((run) => void setImmediate(run));
   }
 
   get state(): HeadState {
@@ -38,15 +44,8 @@ export class HeadDaemon {
 
   feed(event: HeadEvent): void {
     if (this.#ended) return;
-    try {
-      const { facts, effects } = decide(this.#state, event, this.#ports.now());
-      this.#facts.push(...facts);
-      this.#effects.push(...effects);
-    } catch (thrown) {
-      this.#end(toSystemError(thrown));
-      return;
-    }
-    this.#pump();
+    this.#events.push(event);
+    if (this.#events.length === 1) this.#defer(() => this.#decide());
   }
 
   /** No fact is taken any more; what is durable stays. */
@@ -54,12 +53,30 @@ export class HeadDaemon {
     this.#ended = true;
   }
 
+  /** Decides on all that came, a bounded number of events at a time. */
+  #decide(): void {
+    const events = this.#events;
+    this.#events = [];
+    for (let i = 0; i < events.length && !this.#ended; i += HEAD_EVENTS_MAX) {
+      try {
+        const some = events.slice(i, i + HEAD_EVENTS_MAX);
+        const { facts, effects } = decideAll(this.#state, some, this.#ports.now());
+        for (const fact of facts) this.#facts.push(fact);
+        for (const effect of effects) this.#effects.push(effect);
+      } catch (thrown) {
+        this.#end(toSystemError(thrown));
+        return;
+      }
+      this.#pump();
+    }
+  }
+
   #pump(): void {
-    if (this.#appending) return;
+    if (this.#appending || this.#ended) return;
     if (this.#facts.length === 0) {
       const effects = this.#effects;
       this.#effects = [];
-      for (const effect of effects) this.#ports.carryOut(effect);
+      if (effects.length > 0) this.#ports.carryOut(effects);
       return;
     }
     this.#appending = true;
@@ -81,8 +98,7 @@ export class HeadDaemon {
       await this.#ports.append(facts.slice(i, i + LOG_SEGMENT_FACTS_MAX));
     }
     this.#appending = false;
-    if (this.#ended) return;
-    for (const effect of effects) this.#ports.carryOut(effect);
+    if (!this.#ended && effects.length > 0) this.#ports.carryOut(effects);
   }
 
   #end(error: Error): void {

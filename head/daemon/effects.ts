@@ -7,7 +7,7 @@ import type { HeadConfig } from "../cluster/protocol.ts";
 import type { Effect, HeadEvent } from "../core/events.ts";
 import type { HeadMouth } from "./mouth.ts";
 import { claimOutput, sealOutput } from "./output.ts";
-import { SolveRunner } from "./solve-runner.ts";
+import type { SolveRunner } from "./solve-runner.ts";
 import type { Supervisor } from "./supervised.ts";
 
 export interface EffectPorts {
@@ -17,25 +17,36 @@ export interface EffectPorts {
   readonly feed: (event: HeadEvent) => void;
 }
 
-/** What the daemon calls for each effect, once the facts before it are durable. */
-export function carryOutWith(ports: EffectPorts): (effect: Effect) => void {
+/** What the daemon calls for effects, once the facts before them are durable. */
+export function carryOutWith(ports: EffectPorts): (effects: readonly Effect[]) => void {
+  const carryOne = carryOneWith(ports);
+  return (effects) => {
+    for (const effect of effects) carryOne(effect);
+    ports.mouth.flush();
+  };
+}
+
+function carryOneWith(ports: EffectPorts): (effect: Effect) => void {
   const { mouth, feed, config, supervisor } = ports;
-  const runner = new SolveRunner({
-    stateFolder: config.stateDir,
-    mark: config.mark,
-    access: () => supervisor.slurm(),
-    setActive: (jobs) => supervisor.setActive(jobs),
-  });
+  const { stateDir: stateFolder, mark } = config;
+  let runner: Promise<SolveRunner> | undefined;
+  // Most clusters never solve anything, and Slurm's side is a fifth of the head's code.
+  const solveRunner = (): Promise<SolveRunner> =>
+    import("./solve-runner.ts").then(
+      (module) =>
+        new module.SolveRunner({
+          stateFolder,
+          mark,
+          access: () => supervisor.slurm(),
+          setActive: (jobs) => supervisor.setActive(jobs),
+        }),
+    );
   return (effect) => {
     switch (effect.type) {
       case "command": {
-        const { worker, sequence, assign, cancel, ack } = effect;
-        mouth.command(worker, {
-          sequence,
-          assign: [...assign],
-          cancel: [...cancel],
-          ack: [...ack],
-        });
+        const { worker, sequence, assign, cancel, ack, end, endSeen, logs, announce } = effect;
+        const lists = { assign, cancel, ack, end, endSeen, logs };
+        mouth.command(worker, { sequence, ...lists, announce });
         return;
       }
       case "reply":
@@ -51,8 +62,12 @@ export function carryOutWith(ports: EffectPorts): (effect: Effect) => void {
         void seal(effect, feed);
         return;
       case "slurm":
+        runner ??= solveRunner();
         void runner
-          .run(effect, effect.step)
+          .then((it) => it.run(effect, effect.step))
+          .catch((thrown: unknown) => {
+            return { kind: "failed", error: toSystemError(thrown).toData() } as const;
+          })
           .then((result) => feed({ type: "slurm", solveId: effect.solveId, result }));
         return;
       default:

@@ -2,6 +2,7 @@
  * The head's process: configuration in, bus and log opened, the daemon fed. Its argument names the
  * JSON file that its supervisor wrote; the end of its standard input is its supervisor's end.
  */
+import { flushCompileCache } from "node:module";
 import { connectBus } from "../../runtime/bus/nats.ts";
 import { takeConfig } from "../../runtime/config-file.ts";
 import { toSystemError } from "../../runtime/errors.ts";
@@ -32,7 +33,7 @@ async function main(supervisor: Supervisor): Promise<void> {
   const daemon: HeadDaemon = new HeadDaemon(state, {
     now: nowMs,
     append: (facts) => log.append(facts),
-    carryOut: (effect) => carryOut(effect),
+    carryOut: (effects) => carryOut(effects),
     fatal: (error) => end(error),
   });
   const carryOut = carryOutWith({ config, mouth, supervisor, feed: (event) => daemon.feed(event) });
@@ -50,6 +51,8 @@ async function main(supervisor: Supervisor): Promise<void> {
   mouth.beacon(log.tail);
   await bus.flush();
   supervisor.ready();
+  // This process ends by a kill, and would never leave what it compiled to the next one.
+  setImmediate(() => flushCompileCache());
 }
 
 /** Milliseconds since 1970 by a clock that no correction sets back: waits depend on it. */

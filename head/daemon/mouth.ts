@@ -3,6 +3,7 @@
  * requests and other heads' beacons in. What comes in is checked before the core sees it. A head
  * speaks as PROCESS_NONE: whoever leads is asked there, and agents let only heads send as it.
  */
+import * as v from "valibot";
 import type { Bus } from "../../runtime/bus/bus.ts";
 import {
   beaconSubject,
@@ -15,7 +16,7 @@ import { type ErrorData, SystemError, toSystemError } from "../../runtime/errors
 import { decodeFrame, encodeFrame } from "../../runtime/frame/codec.ts";
 import { LANE_CONTROL, type Prefix, type PrefixFields } from "../../runtime/frame/prefix.ts";
 import { type Identity, PROCESS_NONE, type ProcessId } from "../../runtime/ids.ts";
-import { API_REQUEST_BYTES_MAX } from "../../runtime/limits.ts";
+import { API_ITEMS_MAX, API_REQUEST_BYTES_MAX } from "../../runtime/limits.ts";
 import {
   type ApiReply,
   type ApiRequest,
@@ -43,6 +44,8 @@ export class HeadMouth {
   readonly #bus: Bus;
   readonly #cluster: string;
   readonly epoch: Epoch;
+  /** Answers that wait for `flush`, by the process that asked. */
+  readonly #answers = new Map<string, { readonly caller: Caller; readonly replies: ApiReply[] }>();
   #sequence = 0;
 
   constructor(bus: Bus, cluster: string, epoch: Epoch) {
@@ -53,32 +56,32 @@ export class HeadMouth {
 
   /**
    * Sends a command; one over a frame's bound leaves in parts of the same number. If one of them is
-   * lost, what it carried is placed again.
+   * lost, what it carried is placed again or said again.
    */
   command(worker: string, command: Omit<Command, "epoch">): void {
     const subject = commandSubject(this.#cluster, worker as Identity, this.#bus.identity);
     try {
       this.#publish(subject, PROCESS_NONE, { epoch: this.epoch, ...command });
     } catch (thrown) {
-      const { assign } = command;
-      if (assign.length < 2) throw thrown;
-      const half = assign.length >> 1;
-      this.command(worker, { ...command, assign: assign.slice(0, half) });
-      this.command(worker, { ...command, assign: assign.slice(half), cancel: [], ack: [] });
+      const parts = halves(command);
+      if (parts === undefined) throw thrown;
+      for (const part of parts) this.command(worker, part);
     }
   }
 
-  /** Answers a request; an answer over a frame's bound becomes the error that says so. */
+  /** Answers a request with the next `flush`. */
   reply(caller: Caller, value: unknown): void {
-    try {
-      this.#answer(caller, { kind: "ok", id: caller.id, value });
-    } catch (thrown) {
-      this.refuse(caller, toSystemError(thrown).toData());
-    }
+    this.#answer(caller, { kind: "ok", id: caller.id, value });
   }
 
   refuse(caller: Caller, error: ErrorData): void {
     this.#answer(caller, { kind: "error", id: caller.id, error });
+  }
+
+  /** Sends the answers that wait: one frame for each process, or as many as it takes. */
+  flush(): void {
+    for (const { caller, replies } of this.#answers.values()) this.#send(caller, replies);
+    this.#answers.clear();
   }
 
   beacon(tail: number): void {
@@ -87,9 +90,31 @@ export class HeadMouth {
   }
 
   #answer(caller: Caller, reply: ApiReply): void {
-    const to = caller.identity as Identity;
-    const subject = linkSubject(this.#cluster, to, this.#bus.identity);
-    this.#publish(subject, caller.process as ProcessId, reply);
+    const key = `${caller.identity}/${caller.process}`;
+    const waiting = this.#answers.get(key);
+    if (waiting === undefined) this.#answers.set(key, { caller, replies: [reply] });
+    else waiting.replies.push(reply);
+  }
+
+  /** An answer that is over a frame's bound by itself becomes the error that says so. */
+  #send(caller: Caller, replies: readonly ApiReply[]): void {
+    const [first, ...others] = replies;
+    if (first === undefined) return;
+    const subject = linkSubject(this.#cluster, caller.identity as Identity, this.#bus.identity);
+    const to = caller.process as ProcessId;
+    try {
+      if (replies.length > API_ITEMS_MAX) throw new SystemError("FRAME_TOO_LARGE", "many answers");
+      this.#publish(subject, to, others.length === 0 ? first : replies);
+    } catch (thrown) {
+      if (others.length > 0) {
+        const half = replies.length >> 1;
+        this.#send(caller, replies.slice(0, half));
+        this.#send(caller, replies.slice(half));
+      } else {
+        const error = toSystemError(thrown).toData();
+        this.#publish(subject, to, { kind: "error", id: first.id, error });
+      }
+    }
   }
 
   #publish(subject: string, destination: ProcessId, value: unknown): void {
@@ -97,6 +122,42 @@ export class HeadMouth {
     const prefix = { ...PREFIX, destination, sequence: this.#sequence };
     this.#bus.publish(subject, encodeFrame(prefix, value));
   }
+}
+
+/** What a frame of requests holds: one, or all that a process asked in one turn. */
+const apiCalls = v.pipe(v.array(apiCall), v.maxLength(API_ITEMS_MAX));
+
+/** A command in two with half the items each; undefined when it has but one. */
+function halves(command: Omit<Command, "epoch">): Omit<Command, "epoch">[] | undefined {
+  const { sequence, announce, ...lists } = command;
+  const size = Object.values(lists).reduce((sum, list) => sum + list.length, 0);
+  if (size < 2) return undefined;
+  let room = size >> 1;
+  const first = <T>(items: readonly T[]): T[] => {
+    const taken = items.slice(0, room);
+    room -= taken.length;
+    return taken;
+  };
+  const a = {
+    assign: first(lists.assign),
+    cancel: first(lists.cancel),
+    ack: first(lists.ack),
+    end: first(lists.end),
+    endSeen: first(lists.endSeen),
+    logs: first(lists.logs),
+  };
+  const b = {
+    assign: lists.assign.slice(a.assign.length),
+    cancel: lists.cancel.slice(a.cancel.length),
+    ack: lists.ack.slice(a.ack.length),
+    end: lists.end.slice(a.end.length),
+    endSeen: lists.endSeen.slice(a.endSeen.length),
+    logs: lists.logs.slice(a.logs.length),
+  };
+  return [
+    { sequence, ...a },
+    { sequence, ...b, announce },
+  ];
 }
 
 /** Subscribes to all that a head hears. A beacon of a higher epoch ends this head. */
@@ -125,11 +186,14 @@ export function listenAsHead(
     daemon.feed({ type: "report", worker, report: parseMessage(report, value) }),
   );
   hear(hearing.requests(cluster), (identity, value, prefix) => {
-    const { id, request } = parseMessage(apiCall, value);
-    const caller = { identity, process: prefix.source, id };
-    const error = faultOf(request);
-    if (error === null) daemon.feed({ type: "api", caller, request });
-    else mouth.refuse(caller, error);
+    const calls = parseMessage(apiCalls, Array.isArray(value) ? value : [value]);
+    for (const { id, request } of calls) {
+      const caller = { identity, process: prefix.source, id };
+      const error = faultOf(request);
+      if (error === null) daemon.feed({ type: "api", caller, request });
+      else mouth.refuse(caller, error);
+    }
+    mouth.flush();
   });
   hear(hearing.beacons(cluster), (_from, value) => {
     const { epoch } = parseMessage(beacon, value);
@@ -138,13 +202,22 @@ export function listenAsHead(
   });
 }
 
+/** Requests whose values travel on, to a worker or into the log; the others are small. */
+const CARRIED: ReadonlySet<ApiRequest["op"]> = new Set([
+  "submit-program",
+  "submit-dataset",
+  "spawn",
+  "pool-open",
+]);
+
 /**
  * Why a request is refused: what it asks for travels on in a command, deeper and among other
  * things, and must still fit a frame there.
  */
 function faultOf(request: ApiRequest): ErrorData | null {
+  if (!CARRIED.has(request.op)) return null;
   try {
-    const frame = encodeFrame(PREFIX, [[[request]], COMPANY]);
+    const frame = encodeFrame(PREFIX, [[[[request]]], COMPANY]);
     if (frame.length <= API_REQUEST_BYTES_MAX) return null;
     const what = `a request of ${frame.length} bytes; at most ${API_REQUEST_BYTES_MAX}`;
     return new SystemError("FRAME_TOO_LARGE", what).toData();

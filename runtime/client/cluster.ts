@@ -1,231 +1,362 @@
 /**
- * A client's view of a cluster: the same in a driver (through its agent) and outside (over the
+ * A client's view of a cluster: the same in an executor (through its agent) and outside (over the
  * bus). Requests to the head are repeated until answered; they are made so that repeating is
  * harmless.
+ *
+ * Invariant: while this process owns actors or pools it says so every CLIENT_ALIVE_MS; what it
+ * owns ends with it.
  */
 import * as v from "valibot";
-import { ActorHandle, type RemoteActor } from "../actor/handle.ts";
+import { newHandle, type RemoteActor, targetOf } from "../actor/handle.ts";
 import { type ActorClass, type ActorType, actorOf, type LoadedProgram } from "../actor/registry.ts";
-import type { Sealed } from "../dataset/dataset.ts";
-import { errorFromData, SystemError } from "../errors.ts";
-import { canonicalJson } from "../ids.ts";
-import { JOB_POLL_MS } from "../limits.ts";
+import { SystemError } from "../errors.ts";
 import {
-  actorAddress,
-  type Continuation,
-  continuation,
-  type DatasetSpec,
-  errorData,
+  CLIENT_ALIVE_MS,
+  EVENTS_PAGE_MAX,
+  EVENTS_POLL_MS,
+  LEAVE_MS,
+  LIST_PAGE_MAX,
+  SPAWN_MS,
+} from "../limits.ts";
+import {
+  type ActorEvent,
+  type ActorView,
+  actorEvent,
+  actorView,
   parseMessage,
+  type PoolView,
+  poolView,
   type Program,
 } from "../messages.ts";
+import type { LogStreams, LogText } from "./actors/logs.ts";
+import {
+  actorOptionsOf,
+  checkCount,
+  type PoolOptions,
+  type SpawnOptions,
+} from "./actors/options.ts";
 import type { HeadClient } from "./head-client.ts";
+import { Jobs } from "./jobs/jobs.ts";
 import type { Links } from "./links.ts";
+import { Pool } from "./pool.ts";
 
-const running = v.variant("kind", [
-  v.object({ kind: v.literal("running") }),
-  v.object({ kind: v.literal("returned") }),
-  v.object({ kind: v.literal("failed"), error: errorData }),
-]);
+export type { PoolOptions, SpawnOptions } from "./actors/options.ts";
+export {
+  clusterStatus,
+  type ClusterStatus,
+  type DatasetStatus,
+  type SolveStatus,
+} from "./jobs/status.ts";
 
-const datasetState = v.variant("kind", [
-  v.object({ kind: v.picklist(["planning", "running"]) }),
-  v.object({ kind: v.literal("sealed"), manifestSha256: v.string(), atMs: v.number() }),
-  v.object({ kind: v.literal("failed"), error: errorData }),
-]);
-
-const solveState = v.variant("kind", [
-  v.object({ kind: v.picklist(["requested", "attempted"]) }),
-  v.object({ kind: v.literal("submitted"), slurmJobId: v.string(), attempt: v.number() }),
-  v.object({ kind: v.literal("succeeded"), launcher: v.string(), atMs: v.number() }),
-  v.object({ kind: v.literal("failed"), error: errorData }),
-]);
-
-const attemptEnd = v.object({
-  slurmJobId: v.string(),
-  end: v.object({ state: v.string(), exitCode: v.nullable(v.number()), reason: v.string() }),
-});
-
-const counts = v.object({
-  in: v.number(),
-  passed: v.number(),
-  filtered: v.number(),
-  quarantined: v.number(),
-  skipped: v.number(),
-});
-
-const datasetStatus = v.object({
-  id: v.string(),
-  uri: v.string(),
-  atMs: v.number(),
-  state: datasetState,
-  shards: v.object({ done: v.number(), total: v.nullable(v.number()) }),
-  reads: counts,
-  encoder: v.nullable(v.object({ name: v.string(), sha256: v.string(), provider: v.string() })),
-  dimensions: v.nullable(v.number()),
-  solves: v.array(v.string()),
-  /** The solve that each continuation is; null before the seal, or when it is none. */
-  continuations: v.array(v.object({ continuation, solve: v.nullable(v.string()) })),
-});
-
-const solveStatus = v.object({
-  id: v.string(),
-  jobId: v.string(),
-  spec: v.record(v.string(), v.any()),
-  atMs: v.number(),
-  state: solveState,
-  last: v.nullable(attemptEnd),
-});
-
-/** What the head knows of its jobs. */
-export const clusterStatus = v.object({
-  epoch: v.number(),
-  workers: v.number(),
-  slots: v.number(),
-  programs: v.array(v.object({ id: v.string(), state: running })),
-  datasets: v.array(datasetStatus),
-  solves: v.array(solveStatus),
-});
-export type ClusterStatus = v.InferOutput<typeof clusterStatus>;
-export type DatasetStatus = ClusterStatus["datasets"][number];
-export type SolveStatus = ClusterStatus["solves"][number];
-
-export interface SpawnOptions {
-  /** `nats` forces the way through agents and bus also on one machine; `auto` takes the socket. */
-  readonly carrier?: "auto" | "nats";
+/** An actor as plain data, which may be an argument or a result. */
+export interface ActorRef {
+  readonly kind: "actor-ref";
+  readonly actorId: string;
+  /** Name of its class. */
+  readonly actor: string;
 }
 
-export class Cluster {
-  readonly program: Program;
-  readonly #head: HeadClient;
-  readonly #links: Links;
-  readonly #loaded: LoadedProgram;
-  readonly #close: () => Promise<void>;
+export interface ListOptions {
+  /** Fields and the text that they must have, such as `{ state: "alive" }`; before any cut. */
+  readonly filter?: Readonly<Record<string, string>>;
+  /** `next` of the page before. */
+  readonly after?: string | null;
+  /** Entries of the page. Default and bound: 500. */
+  readonly limit?: number;
+}
 
-  constructor(parts: {
-    readonly program: Program;
-    readonly loaded: LoadedProgram;
-    readonly head: HeadClient;
-    readonly links: Links;
-    readonly close: () => Promise<void>;
-  }) {
+export interface Page<Entry> {
+  readonly entries: readonly Entry[];
+  /** `after` of the next page; null at the end. */
+  readonly next: string | null;
+  /** Entries of all pages. */
+  readonly total: number;
+}
+
+const pageOf = <Entry extends v.GenericSchema>(entry: Entry) =>
+  v.object({ entries: v.array(entry), next: v.nullable(v.string()), total: v.number() });
+const actorPage = pageOf(actorView);
+const poolPage = pageOf(poolView);
+
+const eventPage = v.object({ events: v.array(actorEvent), next: v.number(), lost: v.number() });
+const explanation = v.object({ view: actorView, reasons: v.array(v.string()) });
+/** Why an actor is where and how it is; the most important reason first. */
+export type Explanation = v.InferOutput<typeof explanation>;
+
+export interface ClusterParts {
+  readonly program: Program;
+  readonly loaded: LoadedProgram;
+  readonly head: HeadClient;
+  readonly links: Links;
+  readonly logs: LogStreams;
+  readonly close: () => Promise<void>;
+}
+
+export class Cluster extends Jobs {
+  readonly program: Program;
+  readonly #parts: ClusterParts;
+  readonly #pools = new Set<Pool>();
+  readonly #closing = new AbortController();
+  #alive: NodeJS.Timeout | undefined;
+
+  constructor(parts: ClusterParts) {
+    super(parts.head);
     this.program = parts.program;
-    this.#head = parts.head;
-    this.#links = parts.links;
-    this.#loaded = parts.loaded;
-    this.#close = parts.close;
+    this.#parts = parts;
   }
 
   /**
-   * One actor in an executor of its own.
+   * One actor of a class that the program exports; its constructor has run.
    *
-   * @param type - an export of this cluster's program.
-   * @returns its handle: every method, returning a promise.
-   * @throws {SystemError} NOT_IN_PROGRAM; what the constructor threw, as APPLICATION.
+   * @returns its handle: every method, returning a promise, or an async generator if it is one.
+   * @throws {SystemError} NOT_IN_PROGRAM; USAGE; NAME_TAKEN; NO_CAPACITY; what the constructor
+   * threw, as APPLICATION; DEADLINE_EXCEEDED.
    */
   async spawn<Class extends ActorClass>(
     type: ActorType<Class>,
     args: ConstructorParameters<Class>,
     options: SpawnOptions = {},
   ): Promise<RemoteActor<InstanceType<Class>>> {
-    actorOf(this.#loaded, type.name);
-    const { program } = this;
-    const request = { op: "spawn" as const, program, actor: type.name, args: [...args] };
-    const address = parseMessage(actorAddress, await this.#head.request(request));
-    const link = await this.#links.open(address, options.carrier ?? "auto");
-    return ActorHandle.over<InstanceType<Class>>(link, address.actorId);
+    actorOf(this.#parts.loaded, type.name);
+    const { deadlineMs = SPAWN_MS, signal } = options;
+    const how = actorOptionsOf(options);
+    const what = { program: this.program, actor: type.name, args: [...args], options: how };
+    this.#owns();
+    const { head } = this.#parts;
+    const view = await head.request({ op: "spawn", ...what }, { deadlineMs, signal });
+    return this.#handle(type, parseMessage(actorView, view), options);
   }
 
-  /** Submits a program as a job: a driver on some worker runs its main. */
-  async submitProgram(program: Program, argv: readonly string[]): Promise<string> {
-    const request = { op: "submit-program" as const, program, argv: [...argv] };
-    const { jobId } = (await this.#head.request(request)) as { jobId: string };
-    return jobId;
+  /**
+   * The living actor of a name, whoever spawned it; one that restarts is waited for.
+   * @throws {SystemError} ACTOR_NOT_FOUND when none of this class has it.
+   */
+  async actor<Class extends ActorClass>(
+    type: ActorType<Class>,
+    name: string,
+    options: Pick<SpawnOptions, "carrier" | "maxPendingCalls" | "signal"> = {},
+  ): Promise<RemoteActor<InstanceType<Class>>> {
+    const { signal } = options;
+    const view = await this.#parts.head.request({ op: "actor", name }, { signal });
+    return this.#handle(type, parseMessage(actorView, view), options);
   }
 
-  async status(): Promise<ClusterStatus> {
-    return parseMessage(clusterStatus, await this.#head.request({ op: "status" }));
+  /** A handle as plain data: handles don't cross processes, references do. */
+  async refOf(handle: object): Promise<ActorRef> {
+    const { actorId, actor } = await this.stateOf(handle);
+    return { kind: "actor-ref", actorId, actor };
   }
 
-  /** What a program's main returned. @throws {SystemError} JOB_NOT_FOUND before it has. */
-  async result(jobId: string): Promise<unknown> {
-    return this.#head.request({ op: "result", jobId });
+  /** A handle of a reference. @throws {SystemError} ACTOR_NOT_FOUND. */
+  async actorFrom<Class extends ActorClass>(
+    type: ActorType<Class>,
+    ref: ActorRef,
+  ): Promise<RemoteActor<InstanceType<Class>>> {
+    return this.#handle(type, await this.#viewOf(ref.actorId), {});
   }
 
-  /** Facts the head has applied; for tests of replay. */
-  async digest(): Promise<{ readonly facts: number; readonly sha256: string }> {
-    return (await this.#head.request({ op: "digest" })) as { facts: number; sha256: string };
+  /**
+   * Ends an actor now, amid whatever it does. With `restart` its next life follows, if one is
+   * left.
+   */
+  async kill(
+    handle: object,
+    { restart = false }: { readonly restart?: boolean } = {},
+  ): Promise<void> {
+    const { actorId } = targetOf(handle);
+    const view = await this.#parts.head.request({ op: "kill", actorId, restart });
+    this.#parts.links.ended(parseMessage(actorView, view));
   }
 
-  async cancel(jobId: string): Promise<void> {
-    await this.#head.request({ op: "cancel", jobId });
+  /** What the head knows of an actor now. @throws {SystemError} ACTOR_NOT_FOUND. */
+  async stateOf(handle: object): Promise<ActorView> {
+    return this.#viewOf(targetOf(handle).actorId);
   }
 
-  /** Submits a dataset and settles at its seal. See `writeParquet`. */
-  async runDataset(spec: DatasetSpec, onSealed: Continuation | null): Promise<Sealed> {
-    const request = { op: "submit-dataset", spec, continuation: onSealed } as const;
-    const { jobId } = (await this.#head.request(request)) as { jobId: string };
-    await this.#until(async () => {
-      const { state } = await this.#datasetOf(jobId);
-      if (state.kind === "failed") throw errorFromData(state.error);
-      return state.kind === "sealed" ? state : undefined;
-    });
-    const wanted = canonicalJson(onSealed);
-    const { continuations } = await this.#datasetOf(jobId);
-    const found = continuations.find((one) => canonicalJson(one.continuation) === wanted);
-    const id = found?.solve ?? null;
-    return {
-      jobId,
-      manifest: `${spec.sink.uri}/manifest.json`,
-      continuation: id === null ? null : { id, wait: () => this.#solved(id) },
-    };
-  }
-
-  async #solved(solveId: string): Promise<SolveStatus> {
-    return this.#until(async () => {
-      const solve = (await this.status()).solves.find(({ id }) => id === solveId);
-      if (solve?.state.kind === "failed") throw errorFromData(solve.state.error);
-      return solve?.state.kind === "succeeded" ? solve : undefined;
-    });
-  }
-
-  async #datasetOf(jobId: string): Promise<DatasetStatus> {
-    const job = (await this.status()).datasets.find(({ id }) => id === jobId);
-    if (job === undefined) throw new SystemError("JOB_NOT_FOUND", "no such job", { job: jobId });
-    return job;
-  }
-
-  /** Polls without a deadline of its own: a job may take days. */
-  async #until<T>(look: () => Promise<T | undefined>): Promise<T> {
-    for (;;) {
-      const found = await look();
-      if (found !== undefined) return found;
-      await new Promise((resolve) => setTimeout(resolve, JOB_POLL_MS));
+  /**
+   * What happens to actors: from the oldest event that the head keeps, or after a number, and on
+   * until `break` or the signal.
+   */
+  async *events(
+    options: { readonly after?: number; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<ActorEvent, void, void> {
+    const signal = this.#endOf(options.signal);
+    let after = options.after ?? 0;
+    while (!signal.aborted) {
+      const request = { op: "events", after, limit: EVENTS_PAGE_MAX } as const;
+      const answer = await this.#parts.head.request(request, { signal }).catch(unlessOver(signal));
+      if (answer === undefined) return;
+      const page = parseMessage(eventPage, answer);
+      after = page.next;
+      yield* page.events;
+      if (page.events.length < EVENTS_PAGE_MAX) await pause(EVENTS_POLL_MS, signal);
     }
   }
 
+  /**
+   * What an actor's executor wrote so far, and with `follow` what it writes, over its next lives
+   * too. An executor that actors share has one output.
+   */
+  async *logs(
+    handle: object | string,
+    options: { readonly follow?: boolean; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<LogText, void, void> {
+    const actorId = typeof handle === "string" ? handle : targetOf(handle).actorId;
+    const { follow = false } = options;
+    const signal = this.#endOf(options.signal);
+    for (let after = 0; ; ) {
+      yield* this.#logsOf(actorId, follow, signal);
+      if (!follow || signal.aborted) return;
+      const { incarnation } = await this.#viewOf(actorId);
+      after = Math.max(after, incarnation) + 1;
+      const request = { op: "locate", actorId, after } as const;
+      const ends = { signal, deadlineMs: Number.POSITIVE_INFINITY };
+      const answer = await this.#parts.head.request(request, ends).catch(unlessOver(signal));
+      if (answer === undefined || parseMessage(actorView, answer).state === "dead") return;
+    }
+  }
+
+  /** Actors of one class behind one name to call: see `Pool`. @throws as `spawn`. */
+  async pool<Class extends ActorClass>(
+    type: ActorType<Class>,
+    args: ConstructorParameters<Class>,
+    options: PoolOptions,
+  ): Promise<Pool<Class>> {
+    actorOf(this.#parts.loaded, type.name);
+    const { size, hosting = "process", maxConcurrency = 1, carrier = "auto" } = options;
+    checkCount("size.min", size.min, 0, size.max);
+    const how = actorOptionsOf({ hosting, maxConcurrency });
+    const { program } = this;
+    const { min, max } = size;
+    const spec = { program, actor: type.name, args: [...args], size: { min, max }, options: how };
+    this.#owns();
+    const { head, links } = this.#parts;
+    const opened = parseMessage(poolView, await head.request({ op: "pool-open", spec }));
+    const onClose = (pool: Pool): void => void this.#pools.delete(pool);
+    const pool = new Pool<Class>(spec, opened, { head, links, carrier, onClose });
+    this.#pools.add(pool);
+    return pool;
+  }
+
+  /** A page of actors or pools, filtered before it is cut. @throws {SystemError} USAGE. */
+  async list(what: "actors", options?: ListOptions): Promise<Page<ActorView>>;
+  async list(what: "pools", options?: ListOptions): Promise<Page<PoolView>>;
+  async list(
+    what: "actors" | "pools",
+    { filter = {}, after = null, limit = LIST_PAGE_MAX }: ListOptions = {},
+  ): Promise<Page<ActorView | PoolView>> {
+    checkCount("limit", limit, 1, LIST_PAGE_MAX);
+    const request = { op: "list", what, filter: { ...filter }, after, limit } as const;
+    const page = await this.#parts.head.request(request);
+    return parseMessage(what === "actors" ? actorPage : poolPage, page);
+  }
+
+  /** Why an actor, by name or id, is where and how it is. @throws {SystemError} ACTOR_NOT_FOUND. */
+  async explain(name: string): Promise<Explanation> {
+    const request = { op: "explain", what: "actor", name } as const;
+    return parseMessage(explanation, await this.#parts.head.request(request));
+  }
+
+  /** Ends this view, and what is owned with it. */
   async close(): Promise<void> {
-    this.#links.close();
-    await this.#close();
+    if (this.#closing.signal.aborted) return;
+    const error = new SystemError("CANCELLED", "the client closed");
+    this.#closing.abort(error);
+    for (const pool of this.#pools) pool.abandon(error);
+    this.#parts.logs.close();
+    this.#parts.links.close(error);
+    if (this.#alive !== undefined) {
+      clearInterval(this.#alive);
+      const leaving = this.#parts.head.request({ op: "leave" }, { deadlineMs: LEAVE_MS });
+      await leaving.catch(() => undefined);
+    }
+    await this.#parts.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
 
-let current: Cluster | undefined;
-
-/**
- * The cluster that datasets of this process run on. @throws {SystemError} USAGE before connect().
- */
-export function currentCluster(): Cluster {
-  if (current === undefined) {
-    throw new SystemError("USAGE", "no cluster: call connect() or run inside a program's main");
+  /** From now on the head must know that this process is there. */
+  #owns(): void {
+    if (this.#closing.signal.aborted) throw new SystemError("CANCELLED", "the client closed");
+    this.#alive ??= setInterval(() => {
+      const told = this.#parts.head.request({ op: "alive" }, { deadlineMs: CLIENT_ALIVE_MS });
+      told.catch(() => undefined);
+    }, CLIENT_ALIVE_MS).unref();
   }
-  return current;
+
+  #handle<Class extends ActorClass>(
+    type: ActorType<Class>,
+    view: ActorView,
+    options: Pick<SpawnOptions, "carrier" | "maxPendingCalls">,
+  ): RemoteActor<InstanceType<Class>> {
+    if (view.actor !== type.name) {
+      const what = `${view.name ?? view.actorId} is of the class ${view.actor}, not ${type.name}`;
+      throw new SystemError("ACTOR_NOT_FOUND", what, { actorId: view.actorId });
+    }
+    return newHandle<InstanceType<Class>>(type, this.#parts.links.route(view, options));
+  }
+
+  async #viewOf(actorId: string): Promise<ActorView> {
+    const { entries } = await this.list("actors", { filter: { actorId }, limit: 1 });
+    const [view] = entries;
+    if (view !== undefined) return view;
+    throw new SystemError("ACTOR_NOT_FOUND", `no actor ${actorId}`, { actorId });
+  }
+
+  /** The output of one executor, to its end or the signal. */
+  async *#logsOf(
+    actorId: string,
+    follow: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<LogText, void, void> {
+    const { head, logs } = this.#parts;
+    const stream = logs.open();
+    const stop = (): void => stream.end();
+    signal.addEventListener("abort", stop, { once: true });
+    const request = { op: "logs", actorId, request: stream.request } as const;
+    try {
+      await head.request({ ...request, follow }, { signal }).catch(unlessOver(signal));
+      if (signal.aborted) return;
+      for (let text = await stream.next(); text !== undefined; text = await stream.next()) {
+        yield text;
+      }
+    } finally {
+      signal.removeEventListener("abort", stop);
+      stream.close();
+      // Asked for again without `follow`, the agent ends what it sends.
+      if (follow && !stream.isComplete && !this.#closing.signal.aborted) {
+        const ending = head.request({ ...request, follow: false }, { deadlineMs: LEAVE_MS });
+        await ending.catch(() => undefined);
+      }
+    }
+  }
+
+  #endOf(signal: AbortSignal | undefined): AbortSignal {
+    const closing = this.#closing.signal;
+    return signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  }
 }
 
-export function setCurrentCluster(cluster: Cluster | undefined): void {
-  current = cluster;
+/** Waits, or less when the signal comes. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+    if (signal.aborted) done();
+  });
+}
+
+/** Lets an error pass, unless an end was asked for: then it is undefined. */
+function unlessOver(signal: AbortSignal): (thrown: unknown) => undefined {
+  return (thrown) => {
+    if (!signal.aborted) throw thrown;
+    return undefined;
+  };
 }

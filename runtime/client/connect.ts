@@ -1,39 +1,37 @@
 /**
- * `connect()`: a cluster for code outside of any. Without an address it starts an embedded one,
- * which ends with this process.
+ * `connect()`: a cluster for code outside of any: the one at an address, or an embedded one, which
+ * ends with this process. What it takes is loaded when it is called: programs that import `ligase`
+ * in an executor never load it.
  */
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { mkdtemp, rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { importProgram, type LoadedProgram } from "../actor/registry.ts";
-import type { Bus } from "../bus/bus.ts";
 import type { Connection } from "../bus/key.ts";
-import { connectBus } from "../bus/nats.ts";
-import { apiSubject, hearing, isIdentity, linkSubject, parseSubject } from "../bus/subjects.ts";
 import { SystemError, toSystemError } from "../errors.ts";
-import { decodeFrame } from "../frame/codec.ts";
-import { type Identity, newProcessId, sha256Hex } from "../ids.ts";
-import { machineId } from "../machine.ts";
+import { sha256Hex } from "../ids.ts";
 import type { Program } from "../messages.ts";
-import { Cluster, setCurrentCluster } from "./cluster.ts";
-import { startEmbedded } from "./embedded.ts";
-import { HeadClient } from "./head-client.ts";
-import { Links } from "./links.ts";
+import type { Cluster } from "./cluster.ts";
+import { setCurrentCluster } from "./current.ts";
+import { isExecutor } from "./nested.ts";
 
 export interface ConnectOptions {
   /** The module whose exported actors may be spawned; `file:` in an embedded cluster. */
   readonly program: URL;
   /** Shards that the embedded cluster runs at once. */
   readonly executors?: number;
+  /**
+   * Address file of a cluster that runs on this machine: an embedded one leaves `address.json` in
+   * its runtime folder. Default: LIGASE_ADDRESS; without either, a cluster of its own.
+   */
+  readonly address?: string;
 }
 
-let inExecutor = false;
-
-/** Said once by an executor at its start: its user code has a cluster already. */
-export function markAsExecutor(): void {
-  inExecutor = true;
+/** A cluster's connection, and what gives it back. */
+interface Reached {
+  readonly connection: Connection;
+  readonly end: () => Promise<void>;
 }
 
 /**
@@ -43,32 +41,53 @@ export function markAsExecutor(): void {
  * NATS_SERVER_MISSING.
  */
 export async function connect(options: ConnectOptions): Promise<Cluster> {
-  if (inExecutor) {
+  if (isExecutor()) {
     throw new SystemError("NESTED_DRIVER", "code in an executor has a cluster: main's argument");
   }
-  const program = await programAt(options.program);
-  const loaded = await importProgram(program.url);
-  const stateDir = await mkdtemp(join(tmpdir(), "ligase-state-"));
-  const executors = options.executors ?? 1;
-  const removeState = (): Promise<void> => rm(stateDir, { recursive: true, force: true });
-  const embedded = { stateDir, slurm: "none", executors } as const;
-  const started = await startEmbedded(embedded).catch(async (thrown: unknown) => {
-    await removeState();
-    throw thrown;
-  });
-  if (started.kind === "busy") throw new SystemError("OUTPUT_BUSY", "the state folder is in use");
-  const end = async (): Promise<void> => {
-    await started.stop();
-    await removeState();
-  };
+  // All three take their time; the slowest one, the cluster, comes first.
+  const starting = reach(options);
+  const program = programAt(options.program);
+  const loading = importProgram(options.program.href);
+  const ready = import("./outside.ts");
+  const [started, ...loaded] = await Promise.allSettled([starting, program, loading, ready]);
+  if (started.status === "rejected") throw toSystemError(started.reason);
+  const { connection, end } = started.value;
   try {
-    const cluster = await joinAsClient(started.connection, program, loaded, end);
+    for (const one of loaded) if (one.status === "rejected") throw one.reason;
+    const cluster = await joinAsClient(connection, await program, await loading, end);
     setCurrentCluster(cluster);
     return cluster;
   } catch (thrown) {
     await end();
     throw toSystemError(thrown);
   }
+}
+
+async function reach(options: ConnectOptions): Promise<Reached> {
+  const { ADDRESS_VARIABLE, enter, readAddress } = await import("./address.ts");
+  const address = options.address ?? process.env[ADDRESS_VARIABLE];
+  if (!address) return startOwn(options.executors ?? 1);
+  const { connection, release } = await enter(await readAddress(address));
+  return { connection, end: async () => release() };
+}
+
+/** An embedded cluster with a state of its own. */
+async function startOwn(executors: number): Promise<Reached> {
+  const { startEmbedded } = await import("./embedded.ts");
+  const stateDir = await mkdtemp(join(tmpdir(), "ligase-state-"));
+  const removeState = (): Promise<void> => rm(stateDir, { recursive: true, force: true });
+  const embedded = await startEmbedded({ stateDir, slurm: "none", executors }).catch(
+    async (thrown: unknown) => {
+      await removeState();
+      throw thrown;
+    },
+  );
+  if (embedded.kind === "busy") throw new SystemError("OUTPUT_BUSY", "the state folder is in use");
+  const end = async (): Promise<void> => {
+    await embedded.stop();
+    await removeState();
+  };
+  return { connection: embedded.connection, end };
 }
 
 /**
@@ -81,6 +100,7 @@ export async function programAt(url: URL): Promise<Program> {
     throw new SystemError("PROGRAM_INVALID", "only file: programs run here", where);
   }
   try {
+    const { build } = await import("esbuild");
     const bundle = await build({
       entryPoints: [fileURLToPath(url)],
       bundle: true,
@@ -104,42 +124,6 @@ export async function joinAsClient(
   loaded: LoadedProgram,
   end: () => Promise<void>,
 ): Promise<Cluster> {
-  const { natsUrl, cluster, identity, seed } = connection;
-  const bus = await connectBus({ url: natsUrl, cluster, identity, seed, name: "client" });
-  const self = newProcessId();
-  const subject = apiSubject(cluster, identity);
-  const head = new HeadClient(self, (frame) => bus.publish(subject, frame));
-  const links = new Links({
-    process: self,
-    host: machineId(),
-    remote: ({ worker }) => {
-      const to = linkSubject(cluster, worker as Identity, identity);
-      return (frame) => bus.publish(to, frame);
-    },
-  });
-  listen(bus, cluster, head, links);
-  await bus.flush();
-  const close = async (): Promise<void> => {
-    head.close(new SystemError("CANCELLED", "the client closed"));
-    await bus.close();
-    await end();
-  };
-  return new Cluster({ program, loaded, head, links, close });
-}
-
-/**
- * Replies of heads, and of actors from the worker that hosts them. Anyone with a key can send here:
- * what is out of form, or in another's name, is dropped.
- */
-function listen(bus: Bus, cluster: string, head: HeadClient, links: Links): void {
-  bus.subscribe(hearing.links(cluster, bus.identity), (subject, bytes) => {
-    const from = parseSubject(cluster, subject)?.from ?? "";
-    try {
-      const { prefix, value } = decodeFrame(bytes);
-      if (isIdentity(from, "head")) head.take(value);
-      else if (links.workerOf(prefix.source) === from) links.take(prefix.source, value);
-    } catch (thrown) {
-      if (!toSystemError(thrown).code.startsWith("FRAME_")) throw thrown;
-    }
-  });
+  const { joinOutside } = await import("./outside.ts");
+  return joinOutside(connection, program, loaded, end);
 }

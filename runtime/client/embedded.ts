@@ -22,6 +22,11 @@ const START_MS = SHUTDOWN_FORCED_MS + NATS_START_MS + CLUSTER_START_MS;
 /** Our last resort, after the supervisor's own forced end. */
 const END_MS = SHUTDOWN_FORCED_MS + SHUTDOWN_MS;
 const STDERR_CHARS = 4_096;
+/**
+ * Node's options for supervisor, head and agent: a young generation of 1 MiB halves instead of 16.
+ * What they allocate dies in the turn that made it; 8-10 MiB less each, calls as fast (measured).
+ */
+export const LEAN_NODE: readonly string[] = ["--max-semi-space-size=1"];
 
 export interface EmbeddedOptions {
   /** Folder of the cluster's state; one cluster at a time works on it. */
@@ -137,7 +142,7 @@ class SupervisorProcess {
     const bin = options.bin ?? fileURLToPath(new URL("../../head/cli/ligase.mjs", import.meta.url));
     const { stateDir, slurm, executors, natsPort, join, extra } = options;
     const supervise = JSON.stringify({ stateDir, slurm, executors, natsPort, join, ...extra });
-    const child = spawn(process.execPath, [bin, "supervise", supervise], {
+    const child = spawn(process.execPath, [...LEAN_NODE, bin, "supervise", supervise], {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, [MARK_VARIABLE]: randomBytes(8).toString("hex") },

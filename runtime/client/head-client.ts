@@ -1,74 +1,145 @@
 /**
  * Requests to whatever head leads. The bus is at most once and heads come and go, so a request is
- * repeated until answered; the head knows a repeated one by (identity, process, id).
+ * repeated until answered; the head knows a repeated one by (identity, process, id). Requests of
+ * one turn share frames; a crowd of them goes API_PENDING_MAX at a time, in the order they came.
  */
-import { errorFromData, SystemError } from "../errors.ts";
+import { errorFromData, SystemError, toSystemError } from "../errors.ts";
+import { FrameBatcher } from "../frame/batcher.ts";
 import { encodeFrame } from "../frame/codec.ts";
 import { LANE_CONTROL } from "../frame/prefix.ts";
 import { PROCESS_NONE, type ProcessId } from "../ids.ts";
-import { API_PENDING_MAX, API_REPEAT_MS, API_TIMEOUT_MS } from "../limits.ts";
+import { API_PENDING_MAX, API_REPEAT_MS, API_TIMEOUT_MS, API_WAITING_MAX } from "../limits.ts";
 import { type ApiRequest, apiReply, parseMessage } from "../messages.ts";
+
+interface Call {
+  readonly id: number;
+  readonly request: ApiRequest;
+}
 
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: SystemError) => void;
 }
 
+export interface RequestOptions {
+  /** Milliseconds until DEADLINE_EXCEEDED, waiting for a turn included; Infinity for none. */
+  readonly deadlineMs?: number;
+  /** Ends it with CANCELLED; the head may carry it out all the same. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class HeadClient {
-  readonly #process: ProcessId;
+  readonly #prefix;
   readonly #send: (frame: Uint8Array) => void;
+  readonly #batcher: FrameBatcher;
+  /** What this turn asks. */
+  #leaving: Call[] = [];
   readonly #pending = new Map<number, Pending>();
+  /** Requests whose turn hasn't come; each starts itself, or does nothing when it is over. */
+  readonly #waiting: (() => void)[] = [];
   #nextId = 1;
   #closed: SystemError | undefined;
 
   /** @param send - carries a frame to the head's subject; may lose it. */
   constructor(processId: ProcessId, send: (frame: Uint8Array) => void) {
-    this.#process = processId;
+    const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
+    this.#prefix = { ...fields, destination: PROCESS_NONE, source: processId };
     this.#send = send;
+    this.#batcher = new FrameBatcher({ prefix: () => this.#prefix, send });
   }
 
   /**
    * @throws {SystemError} what the head answers; OVERLOADED; DEADLINE_EXCEEDED when none does in
-   * time; what it was closed with.
+   * time; CANCELLED; what it was closed with.
    */
-  async request(request: ApiRequest): Promise<unknown> {
+  async request(request: ApiRequest, options: RequestOptions = {}): Promise<unknown> {
     if (this.#closed !== undefined) throw this.#closed;
-    if (this.#pending.size >= API_PENDING_MAX) {
-      throw new SystemError("OVERLOADED", `${API_PENDING_MAX} requests wait for the head`);
+    if (this.#waiting.length >= API_WAITING_MAX) {
+      throw new SystemError("OVERLOADED", `${API_WAITING_MAX} requests wait for the head`);
     }
     const id = this.#nextId;
     this.#nextId += 1;
-    const frame = this.#frame({ id, request });
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#pending.set(id, { resolve, reject });
-    const repeat = setInterval(() => this.#send(frame), API_REPEAT_MS);
-    const deadline = setTimeout(() => {
-      reject(new SystemError("DEADLINE_EXCEEDED", `no head answered ${request.op}`));
-    }, API_TIMEOUT_MS);
-    this.#send(frame);
+    let repeat: NodeJS.Timeout | undefined;
+    let over = false;
+    const begin = (): void => {
+      if (over) return this.#next();
+      if (this.#closed !== undefined) return reject(this.#closed);
+      this.#pending.set(id, { resolve, reject });
+      repeat = setInterval(() => this.#leave({ id, request }), API_REPEAT_MS);
+      this.#leave({ id, request });
+    };
+    const release = bound(request.op, options, reject);
+    if (this.#pending.size < API_PENDING_MAX) begin();
+    else this.#waiting.push(begin);
     return promise.finally(() => {
+      over = true;
+      release();
       clearInterval(repeat);
-      clearTimeout(deadline);
-      this.#pending.delete(id);
+      if (this.#pending.delete(id)) this.#next();
     });
   }
 
-  /** An answer that came for this process; a second one of the same request is dropped. */
+  /** Answers that came for this process; a second one of the same request is dropped. */
   take(value: unknown): void {
-    const reply = parseMessage(apiReply, value);
-    const pending = this.#pending.get(reply.id);
-    if (reply.kind === "ok") pending?.resolve(reply.value);
-    else pending?.reject(errorFromData(reply.error));
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      const reply = parseMessage(apiReply, one);
+      const pending = this.#pending.get(reply.id);
+      if (reply.kind === "ok") pending?.resolve(reply.value);
+      else pending?.reject(errorFromData(reply.error));
+    }
   }
 
   /** Fails all that wait or come later. */
   close(error: SystemError): void {
     this.#closed = error;
     for (const { reject } of this.#pending.values()) reject(error);
+    for (const begin of this.#waiting.splice(0)) begin();
   }
 
-  #frame(value: unknown): Uint8Array {
-    const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
-    return encodeFrame({ ...fields, destination: PROCESS_NONE, source: this.#process }, value);
+  #next(): void {
+    this.#waiting.shift()?.();
   }
+
+  #leave(call: Call): void {
+    this.#leaving.push(call);
+    if (this.#leaving.length === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    const calls = this.#leaving;
+    this.#leaving = [];
+    for (const call of calls) {
+      try {
+        if (calls.length > 1) this.#batcher.add(call);
+        else this.#send(encodeFrame(this.#prefix, call));
+      } catch (thrown) {
+        this.#pending.get(call.id)?.reject(toSystemError(thrown));
+      }
+    }
+    this.#batcher.flush();
+  }
+}
+
+/** Puts a deadline and a signal on a request; what it returns takes them off. */
+function bound(
+  op: string,
+  { deadlineMs = API_TIMEOUT_MS, signal }: RequestOptions,
+  reject: (error: SystemError) => void,
+): () => void {
+  const cancel = (): void => reject(new SystemError("CANCELLED", `${op}: ${whyOf(signal)}`));
+  const late = (): void =>
+    reject(new SystemError("DEADLINE_EXCEEDED", `no head answered ${op} in ${deadlineMs} ms`));
+  const timer = Number.isFinite(deadlineMs) ? setTimeout(late, deadlineMs) : undefined;
+  if (signal?.aborted === true) cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
+  };
+}
+
+function whyOf(signal: AbortSignal | undefined): string {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason.message : String(reason);
 }

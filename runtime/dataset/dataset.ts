@@ -4,7 +4,8 @@
  */
 import { isAbsolute } from "node:path";
 import type { ActorType } from "../actor/registry.ts";
-import { type Cluster, currentCluster } from "../client/cluster.ts";
+import type { Cluster } from "../client/cluster.ts";
+import { currentCluster } from "../client/current.ts";
 import { SystemError } from "../errors.ts";
 import { canonicalJson } from "../ids.ts";
 import type { Continuation, DatasetSpec } from "../messages.ts";

@@ -12,10 +12,19 @@ import * as wire from "./wire.ts";
 /** The items' array always has its wide header, so that its count can be filled in at the end. */
 const ITEMS_START = VALUE_START + 3;
 
+const NO_NAMES: readonly string[] = [];
+
+/**
+ * Packers that no batcher uses now. A batcher has one only while items wait in it, so that a
+ * process with thousands of quiet links holds a few buffers.
+ */
+const idle: Packer[] = [];
+const IDLE_MAX = 16;
+
 export interface FrameBatcherOptions {
   /** The prefix of the frame that leaves now. */
   readonly prefix: () => PrefixFields;
-  /** Takes a full frame, in memory of its own, and the number of its items. */
+  /** Takes a full frame, in memory of its own, and the number of its counted items. */
   readonly send: (frame: Uint8Array, items: number) => void;
   /** Names of an item's fields where items are tuples: `$.args[0]` instead of `$[4][0]`. */
   readonly names?: readonly string[];
@@ -31,21 +40,22 @@ export interface FrameBatcherOptions {
  */
 export class FrameBatcher {
   readonly #options: FrameBatcherOptions;
-  readonly #packer: Packer;
+  readonly #names: readonly string[];
   readonly #schedule: (flush: () => void) => void;
   readonly #onTurnEnd: () => void;
+  #packer: Packer | undefined;
   #items = 0;
+  #counted = 0;
   #scheduled = false;
 
   constructor(options: FrameBatcherOptions) {
     this.#options = options;
-    this.#packer = new Packer({ limit: FRAME_BYTES_MAX, names: options.names ?? [] });
+    this.#names = options.names ?? NO_NAMES;
     this.#schedule = options.schedule ?? ((flush) => void setImmediate(flush));
     this.#onTurnEnd = () => {
       this.#scheduled = false;
       this.flush();
     };
-    this.#reset();
   }
 
   /** Items that wait for the next frame. */
@@ -53,67 +63,97 @@ export class FrameBatcher {
     return this.#items;
   }
 
+  /** Bytes of the frame around them. */
+  get pendingBytes(): number {
+    const packer = this.#packer;
+    return packer === undefined ? 0 : packer.blobs.frameBytes(packer.position);
+  }
+
   /**
    * Packs an item as it is now: later changes to it, blobs included, don't cross.
    *
+   * @param isCounted - whether `send` and `discard` count it.
+   * @returns the bytes that it takes, blobs included.
    * @throws {SystemError} NOT_SERIALIZABLE with the path, or FRAME_TOO_LARGE when not even a
    * frame of its own would hold it. The other items aren't touched.
    */
-  add(item: unknown): void {
-    if (!this.#pack(item)) {
+  add(item: unknown, isCounted = true): number {
+    let bytes = this.#pack(item);
+    if (bytes === 0) {
       this.flush();
-      this.#pack(item);
+      bytes = this.#pack(item);
     }
     this.#items++;
+    if (isCounted) this.#counted++;
     if (this.#items >= FRAME_ITEMS_MAX) this.flush();
     else if (!this.#scheduled) {
       this.#scheduled = true;
       this.#schedule(this.#onTurnEnd);
     }
+    return bytes;
   }
 
   /** Sends what waits, now. */
   flush(): void {
-    const items = this.#items;
-    if (items === 0) return;
     const packer = this.#packer;
+    if (packer === undefined || this.#items === 0) return;
+    const [items, counted] = [this.#items, this.#counted];
     packer.assertIdle();
     packer.buffer[VALUE_START] = wire.ARRAY16;
     packer.buffer[VALUE_START + 1] = items >>> 8;
     packer.buffer[VALUE_START + 2] = items;
     const frame = sealFrame(packer, this.#options.prefix());
-    this.#reset();
-    this.#options.send(frame, items);
+    this.#reset(packer);
+    this.#options.send(frame, counted);
   }
 
-  /** Forgets what waits, as after a link's reset; the number of items. */
+  /** Forgets what waits, as after a link's reset; the number of counted items. */
   discard(): number {
-    const items = this.#items;
-    this.#reset();
-    return items;
+    const counted = this.#counted;
+    if (this.#packer !== undefined) this.#reset(this.#packer);
+    return counted;
   }
 
-  /** False when the item doesn't fit behind the others and has to wait for the next frame. */
-  #pack(item: unknown): boolean {
-    const packer = this.#packer;
-    const { position, values } = packer;
-    const blobs = packer.blobs.views.length;
+  /** Bytes of the packed item; 0 when it doesn't fit behind the others and has to wait. */
+  #pack(item: unknown): number {
+    const packer = (this.#packer ??= borrow(this.#names));
+    const mark = packer.mark();
     try {
       packer.write(item, VALUE_DEPTH + 1);
     } catch (thrown) {
-      packer.rewind({ position, values, blobs });
+      packer.rewind(mark);
       const isFull = thrown instanceof SystemError && thrown.code === "FRAME_TOO_LARGE";
-      if (isFull && this.#items > 0) return false;
+      if (isFull && this.#items > 0) return 0;
       throw thrown;
     }
+    let bytes = packer.position - mark.position;
     const { views } = packer.blobs;
-    // The sender may write to its array before the turn ends.
-    for (let i = blobs; i < views.length; i++) views[i] = (views[i] as Uint8Array).slice();
-    return true;
+    for (let i = mark.blobs; i < views.length; i++) {
+      const view = views[i] as Uint8Array;
+      bytes += view.length;
+      // The sender may write to its array before the turn ends.
+      views[i] = view.slice();
+    }
+    return bytes;
   }
 
-  #reset(): void {
-    this.#packer.reset(ITEMS_START, HEADER_VALUES + 1);
+  #reset(packer: Packer): void {
+    packer.assertIdle();
+    this.#packer = undefined;
     this.#items = 0;
+    this.#counted = 0;
+    packer.reset(ITEMS_START, HEADER_VALUES + 1);
+    if (idle.length < IDLE_MAX) idle.push(packer);
   }
+}
+
+/** An empty packer that nobody else uses. */
+function borrow(names: readonly string[]): Packer {
+  let packer = idle.pop();
+  if (packer === undefined) {
+    packer = new Packer({ limit: FRAME_BYTES_MAX });
+    packer.reset(ITEMS_START, HEADER_VALUES + 1);
+  }
+  packer.names = names;
+  return packer;
 }

@@ -76,21 +76,31 @@ export function sealFrame(packed: Packer, fields: PrefixFields): Uint8Array {
  */
 export function decodeFrame(bytes: Uint8Array): Frame {
   const prefix = readPrefix(bytes);
+  return { prefix, value: decodeValue(bytes, prefix) };
+}
+
+/**
+ * The value of a frame whose prefix was read; undefined for a bare one.
+ *
+ * @throws {SystemError} FRAME_TOO_LARGE, FRAME_INVALID; never anything else.
+ */
+export function decodeValue(bytes: Uint8Array, prefix: Prefix): unknown {
   if (prefix.headerLength === 0) {
     if (prefix.length !== PREFIX_BYTES) throw invalid("bytes after a bare prefix");
-    return { prefix, value: undefined };
+    return undefined;
   }
   const headerEnd = PREFIX_BYTES + prefix.headerLength;
-  scanHeader(bytes, PREFIX_BYTES, headerEnd);
+  const { cost, keys } = scanHeader(bytes, PREFIX_BYTES, headerEnd);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   unpacker.open(buffer, PREFIX_BYTES);
+  unpacker.expect(cost, keys);
   try {
     if (unpacker.arrayLength() !== 2) throw invalid("not a pair");
     const blobs = readBlobTable(headerEnd, prefix.length);
     unpacker.useBlobs(blobs);
     const value = unpacker.read();
     if (unpacker.blobsRead !== blobs.lengths.length) throw invalid("a blob that nothing names");
-    return { prefix, value };
+    return value;
   } finally {
     unpacker.close();
   }

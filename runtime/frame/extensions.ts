@@ -41,7 +41,8 @@ export function readDate(buffer: Buffer, at: number, bytes: number): number | un
     seconds = (high % 4) * U32 + buffer.readUInt32BE(at + 4);
   } else {
     nanoseconds = buffer.readUInt32BE(at);
-    seconds = Number(buffer.readBigInt64BE(at + 4));
+    // Exact within a Date's range; what is beyond is refused below.
+    seconds = buffer.readInt32BE(at + 4) * U32 + buffer.readUInt32BE(at + 8);
   }
   const milliseconds = seconds * 1000 + Math.floor(nanoseconds / 1e6);
   if (nanoseconds >= 1e9 || Math.abs(milliseconds) > DATE_MAX_MS) return undefined;

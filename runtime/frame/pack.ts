@@ -7,15 +7,18 @@
  * test reads it by msgpackr.
  */
 import { SystemError } from "../errors.ts";
-import { ERROR_TEXT_MAX, FRAME_DEPTH_MAX, FRAME_VALUES_MAX } from "../limits.ts";
+import { ERROR_TEXT_MAX, FRAME_COST_MAX, FRAME_DEPTH_MAX, FRAME_VALUES_MAX } from "../limits.ts";
 import { BlobList, blobKindOf, bytesOf } from "./blobs.ts";
 import { writeDate, writeObjectRef } from "./extensions.ts";
 import { ObjectRef } from "./object-ref.ts";
 import * as wire from "./wire.ts";
 import { Writer } from "./writer.ts";
 
+const COST_EXCEEDED = "too many values, texts or keys (typed arrays hold numbers in bulk)";
 const VALUES_EXCEEDED = `over ${FRAME_VALUES_MAX} values`;
 
+/** Its map of one, its triple and two texts; its place counts as what it is. */
+const ERROR_COST = wire.COST_ERROR + wire.COST_MAP + wire.COST_ARRAY + 2 * wire.COST_STRING;
 /** A key or an index. */
 type PathStep = string | number;
 
@@ -23,19 +26,28 @@ type PathStep = string | number;
 export interface PackMark {
   readonly position: number;
   readonly values: number;
+  readonly extraCost: number;
+  readonly newKeys: number;
   readonly blobs: number;
 }
 
 /**
  * Writes values one behind the other.
  *
- * Invariant: after each value the frame around all of them fits the limit and FRAME_VALUES_MAX.
+ * Invariant: after each value the frame around all of them fits the limit, FRAME_VALUES_MAX and
+ * FRAME_COST_MAX, as its receiver counts them.
  */
 export class Packer extends Writer {
   /** Values written, keys and blob lengths included, as the receiver's scan counts them. */
   values = 0;
+  /** What decoding costs besides the one of each value, keys that are new in the frame included. */
+  extraCost = 0;
   readonly blobs = new BlobList();
-  readonly #names: readonly string[];
+  readonly #keys = new Set<string>();
+  /** The same keys, as they came, to take the last ones back. */
+  readonly #newKeys: string[] = [];
+  /** Names of a tuple's fields, for the paths in errors. */
+  names: readonly string[];
   /** Keys and indices of the containers that are open, for the path in an error. */
   readonly #trail = new Array<PathStep>(FRAME_DEPTH_MAX).fill(0);
   #level = 0;
@@ -47,23 +59,37 @@ export class Packer extends Writer {
    */
   constructor(options: { readonly limit: number; readonly names?: readonly string[] }) {
     super(options.limit);
-    this.#names = options.names ?? [];
+    this.names = options.names ?? [];
   }
 
   /**
-   * Forgets everything; the next value starts at `position`, after `values` of the frame's own.
+   * Forgets everything; the next value starts at `position`, after `values` of the frame's own,
+   * all of them arrays or numbers.
    * @throws {SystemError} NOT_SERIALIZABLE within `write`.
    */
   reset(position: number, values: number): void {
     this.assertIdle();
     this.shrink();
-    this.rewind({ position, values, blobs: 0 });
+    this.rewind({ position, values, extraCost: values * wire.COST_ARRAY, newKeys: 0, blobs: 0 });
+  }
+
+  /** The place to come back to by `rewind`. */
+  mark(): PackMark {
+    const { position, values, extraCost } = this;
+    const [newKeys, blobs] = [this.#newKeys.length, this.blobs.views.length];
+    return { position, values, extraCost, newKeys, blobs };
   }
 
   /** Takes back what was written after the mark. */
   rewind(mark: PackMark): void {
     this.position = mark.position;
     this.values = mark.values;
+    this.extraCost = mark.extraCost;
+    if (mark.newKeys === 0 && this.#newKeys.length > 0) {
+      this.#keys.clear();
+      this.#newKeys.length = 0;
+    }
+    while (this.#newKeys.length > mark.newKeys) this.#keys.delete(this.#newKeys.pop() as string);
     this.blobs.truncate(mark.blobs);
   }
 
@@ -81,6 +107,7 @@ export class Packer extends Writer {
       this.#value(value, depth);
       if (this.blobs.frameBytes(this.position) > this.limit) throw this.tooLarge();
       if (this.values > FRAME_VALUES_MAX) throw this.tooLarge(VALUES_EXCEEDED);
+      if (this.values + this.extraCost > FRAME_COST_MAX) throw this.tooLarge(COST_EXCEEDED);
     } catch (thrown) {
       if (thrown instanceof SystemError) throw thrown;
       // A getter, a proxy's trap or a detached buffer: user code, not ours.
@@ -104,6 +131,7 @@ export class Packer extends Writer {
       case "number":
         return this.writeNumber(value);
       case "string":
+        this.extraCost += wire.COST_STRING;
         return this.writeString(value);
       case "boolean":
         return this.writeByte(value ? wire.TRUE : wire.FALSE);
@@ -112,6 +140,7 @@ export class Packer extends Writer {
         this.writeByte(wire.EXT_UNDEFINED);
         return this.writeByte(0);
       case "bigint":
+        this.extraCost += wire.COST_BIGINT;
         return this.writeBigint(value);
       case "object":
         return value === null ? this.writeByte(wire.NIL) : this.#object(value, depth);
@@ -139,6 +168,7 @@ export class Packer extends Writer {
     // A look at the constructor costs a third of one at the prototype (4 against 11 ns, measured).
     if (items.constructor !== Array) throw this.refused("a subclass of Array");
     this.#enter(depth);
+    this.extraCost += wire.COST_ARRAY;
     // Refused before the walk; the exact number of values is checked after it.
     if (n > FRAME_VALUES_MAX) throw this.tooLarge(VALUES_EXCEEDED);
     this.reserve(5);
@@ -159,6 +189,7 @@ export class Packer extends Writer {
   #map(fields: Record<string, unknown>, depth: number): void {
     this.#enter(depth);
     this.reserve(1);
+    this.extraCost += wire.COST_MAP;
     const start = this.position++;
     const level = this.#level++;
     let n = 0;
@@ -167,13 +198,24 @@ export class Packer extends Writer {
       if (!Object.prototype.hasOwnProperty.call(fields, key)) continue;
       this.#trail[level] = key;
       this.writeString(key);
+      if (!this.#keys.has(key)) this.#newKey(key);
+      if (wire.isOddKey(key, n)) this.extraCost += wire.COST_ODD_KEY;
       this.#value(fields[key], depth + 1);
       n++;
     }
     this.#level = level;
     this.values += n;
+    this.extraCost += n * wire.COST_STRING;
     if (n < 16) this.buffer[start] = 0x80 | n;
     else this.#insertCount(start, n);
+  }
+
+  #newKey(key: string): void {
+    this.#keys.add(key);
+    this.#newKeys.push(key);
+    this.extraCost += wire.COST_NEW_KEY;
+    // A table of a million keys ends here, not after its walk.
+    if (this.extraCost > FRAME_COST_MAX) throw this.tooLarge(COST_EXCEEDED);
   }
 
   /** The header of a map that turned out to need more than the one byte kept for it. */
@@ -195,6 +237,7 @@ export class Packer extends Writer {
     this.writeByte(wire.NIL);
     this.writeByte(0x93);
     this.values += 5;
+    this.extraCost += ERROR_COST;
     this.writeString(error.code);
     this.writeString(errorText(error.what));
     const where = Object.entries(error.where)
@@ -208,9 +251,11 @@ export class Packer extends Writer {
     if (Number.isNaN(milliseconds)) throw this.refused("an invalid Date");
     this.reserve(15);
     this.position = writeDate(this.buffer, this.position, milliseconds);
+    this.extraCost += wire.COST_DATE;
   }
 
   #objectRef(ref: ObjectRef): void {
+    this.extraCost += wire.COST_OBJECT_REF;
     this.reserve(3 + wire.OBJECT_REF_BYTES);
     this.position = writeObjectRef(this.buffer, this.position, ref);
   }
@@ -219,6 +264,7 @@ export class Packer extends Writer {
     const index = this.blobs.views.length;
     this.blobs.add(bytesOf(value));
     // The blob's length is a value of the header too; its index has two bytes.
+    this.extraCost += wire.COST_BLOB;
     if (++this.values > FRAME_VALUES_MAX) throw this.tooLarge(VALUES_EXCEEDED);
     this.reserve(6);
     this.write8(wire.FIXEXT4, wire.EXT_BLOB);
@@ -232,7 +278,7 @@ export class Packer extends Writer {
   }
 
   #path(): string {
-    return formatPath(this.#trail.slice(0, this.#level), this.#names);
+    return formatPath(this.#trail.slice(0, this.#level), this.names);
   }
 
   protected override refused(what: string): SystemError {

@@ -15,8 +15,22 @@ export const PREFIX_BYTES = 40;
 export const LANE_CONTROL = 0;
 /** Lane of calls, replies and stream items. */
 export const LANE_DATA = 1;
+/** The sender is the side that accepted the link; without it, the side that opened it. */
+export const FLAG_ACCEPTOR = 1;
+/** Bare prefix: is the process there? Its agent answers for it when it can see that it runs. */
+export const FLAG_PING = 2;
+/** Bare prefix: it is. */
+export const FLAG_PONG = 4;
+/** The source's process ended; its agent says so in its name. The value is the reason. */
+export const FLAG_DIED = 8;
+/** The sender knows nothing of this link any more. */
+export const FLAG_RESET = 16;
+/** Bare prefix: frames from `sequence` on are missing, send them again. */
+export const FLAG_RESEND = 32;
+/** Bare prefix: `sequence` is the last frame sent, say how far you are. */
+export const FLAG_SYNC = 64;
 /** Flag bits that this version knows; a frame with any other is refused. */
-export const FRAME_FLAGS_KNOWN = 0;
+export const FRAME_FLAGS_KNOWN = 127;
 
 export type Lane = typeof LANE_CONTROL | typeof LANE_DATA;
 
@@ -29,9 +43,9 @@ export interface PrefixFields {
   readonly source: ProcessId;
   /** u32: the link between the two processes. */
   readonly link: number;
-  /** u32: number of this frame on its link and lane. */
+  /** u32: number of this frame in its direction of the link, over both lanes; wraps. */
   readonly sequence: number;
-  /** u32: last frame of the other direction that was received. */
+  /** u32: last frame of the other direction that was received with all before it. */
   readonly ack: number;
 }
 
@@ -75,6 +89,27 @@ export function writePrefix(
 /** Puts a newer ack into a built frame, as a resend needs it. */
 export function writeAck(frame: Uint8Array, ack: number): void {
   writeU32(frame, AT_ACK, ack);
+}
+
+/** Numbers a built frame: it is numbered when it leaves, not when it was packed. */
+export function writeSequence(frame: Uint8Array, sequence: number): void {
+  writeU32(frame, AT_SEQUENCE, sequence);
+}
+
+/** A frame that is its prefix alone: pure acks, PING, PONG, RESEND, SYNC, RESET. */
+export function bareFrame(fields: PrefixFields): Uint8Array {
+  const frame = new Uint8Array(PREFIX_BYTES);
+  writePrefix(frame, fields, { length: PREFIX_BYTES, headerLength: 0 });
+  return frame;
+}
+
+/**
+ * Whether an undecoded frame is the link layer's: its link isn't 0, or it tells of a process that
+ * ended. @throws {SystemError} FRAME_INVALID when it is under 40 bytes.
+ */
+export function isLinkFrame(frame: Uint8Array): boolean {
+  if (frame.length < PREFIX_BYTES) throw invalid("shorter than its prefix", frame.length);
+  return readU32(frame, AT_LINK) !== 0 || (byte(frame, 2) & FLAG_DIED) !== 0;
 }
 
 /**

@@ -42,3 +42,32 @@ export const EXT_OBJECT_REF = 2;
 export const EXT_DATE = 0xff;
 
 export const OBJECT_REF_BYTES = 32;
+
+/**
+ * What decoding costs, in units of ~25 ns, besides the one that every value costs. Both sides
+ * count alike, so that what a sender packs is never refused for it.
+ */
+export const COST_STRING = 4;
+export const COST_ARRAY = 2;
+export const COST_MAP = 3;
+/** A key costs as a string; the first one of its text in a frame costs this more. */
+export const COST_NEW_KEY = 40;
+/** A key that `isOddKey`. */
+export const COST_ODD_KEY = 20;
+export const COST_BIGINT = 1;
+export const COST_DATE = 3;
+export const COST_BLOB = 15;
+export const COST_OBJECT_REF = 40;
+export const COST_ERROR = 80;
+
+/**
+ * Whether a key, the `n`-th of its object, makes the engine work: `__proto__`, which has to be
+ * defined, or an index far behind the fields before it; for the one field "1023" it would make
+ * room of 12 KB.
+ */
+export function isOddKey(key: string, n: number): boolean {
+  const first = key.charCodeAt(0);
+  if (first === 95) return key === "__proto__";
+  if (!(first >= 48 && first <= 57) || key.length > 10) return false;
+  return Number(key) > 64 + 2 * n;
+}

@@ -3,22 +3,34 @@
 // alone aborts the others; nothing is left under the output's name unless it is whole.
 #include <mpi.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
+#include "algebra/dense.h"
+#include "algebra/fetch.h"
+#include "checkpoint/state.h"
+#include "common/clock.h"
 #include "common/errors.h"
+#include "common/memory.h"
+#include "common/progress.h"
 #include "compute/collapse.h"
 #include "compute/graph.h"
 #include "compute/heat.h"
 #include "compute/neighbors.h"
 #include "input/arguments.h"
 #include "input/dataset.h"
-#include "input/load.h"
 #include "output/netcdf.h"
 #include "output/publish.h"
+#include "products/clusters.h"
+#include "products/coordinates.h"
+#include "products/fields.h"
+#include "products/outliers.h"
+#include "spectrum/spectrum.h"
 
 namespace ligase {
 
@@ -26,85 +38,101 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-/// Seconds of each step, for the run facts only.
-class Clock {
- public:
-  void lap(const char* step) {
-    const double now = MPI_Wtime();
-    seconds_[step] = now - before_;
-    before_ = now;
-  }
-  Json seconds() const { return seconds_; }
-
- private:
-  double before_ = MPI_Wtime();
-  Json seconds_ = Json::object();
-};
-
-void requireNodes(const Nodes& nodes, const std::string& uri) {
-  if (nodes.count() >= 2) return;
-  throw SolverError(Exit::tooFewNodes,
-                    "a graph needs 2 different embeddings, the set has " +
-                        std::to_string(nodes.count()),
-                    {{"uri", uri}, {"rows", nodes.ofRow.size()}});
-}
-
-std::vector<int32_t> sourcesOf(const std::vector<Field>& fields, const Nodes& nodes) {
-  std::vector<int32_t> sources;
-  for (const Field& field : fields) sources.push_back(nodes.ofRow[(size_t)field.row]);
-  return sources;
-}
-
 int64_t componentCount(const Graph& graph) {
   int64_t count = 0;
   for (int64_t i = 0; i < graph.count; i++) count += graph.component[(size_t)i] == i ? 1 : 0;
   return count;
 }
 
+/// Nodes of the largest component over all nodes.
+double largestShare(const Graph& graph) {
+  std::vector<int64_t> sizes((size_t)graph.count, 0);
+  for (const int32_t label : graph.component) sizes[(size_t)label]++;
+  return (double)*std::max_element(sizes.begin(), sizes.end()) / (double)graph.count;
+}
+
+/// What a person should know of a result that is right all the same.
+std::vector<std::string> warningsOf(const Graph& graph, const Spectrum& spectrum,
+                                    const Clusters& clusters, const Arguments& arguments) {
+  std::vector<std::string> warnings;
+  if (largestShare(graph) < 0.5) {
+    warnings.push_back("the largest of " + std::to_string(componentCount(graph)) +
+                       " components holds under half of the nodes");
+  }
+  int64_t unsettled = 0;
+  for (const PartSpectrum& part : spectrum.parts) {
+    for (const double residual : part.residuals) unsettled += residual > residualMax ? 1 : 0;
+  }
+  if (unsettled > 0) {
+    warnings.push_back(std::to_string(unsettled) + " modes have a residual over 1e-8");
+  }
+  if (arguments.modes > 0 && spectrum.parts.empty()) {
+    warnings.push_back("no component is large enough for modes and clusters");
+  } else if (arguments.modes > 0 && arguments.clusters == 0 && !clusters.clearGap()) {
+    warnings.push_back("no clear gap tells the number of clusters: it is a guess");
+  }
+  return warnings;
+}
+
 /// The whole of phase 2. Collective.
 void solve(MPI_Comm comm, const std::vector<std::string>& argv) {
+  useOneBlasThread();
   Clock clock;
+  int rank = 0;
+  int ranks = 1;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &ranks);
   Arguments arguments;
   Isa isa;
   collectively(comm, [&] {
     arguments = parseArguments(argv);
     isa = chooseIsa(arguments.isa);
   });
+  std::optional<ProgressLines> lines(rank == 0);
   const Dataset dataset = openDataset(comm, arguments.embeddings);
+  int64_t needed = 0;
+  collectively(comm, [&] { needed = requireMemory(arguments, dataset, ranks); });
   const std::string path =
       arguments.output.empty() ? defaultOutput(arguments.embeddings) : arguments.output;
   Output output(comm, path);
-  std::vector<float> rows = loadRows(comm, dataset);
-  clock.lap("load");
-  Nodes nodes;
-  collectively(comm, [&] {
-    nodes = collapse(std::move(rows), dataset.manifest.dimensions);
-    requireNodes(nodes, arguments.embeddings);
-  });
-  clock.lap("collapse");
-  int rank = 0;
-  int ranks = 1;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
   const std::string metric = arguments.metric.empty() ? dataset.manifest.metric : arguments.metric;
-  Neighbors neighbors;
-  collectively(comm, [&] {
-    neighbors = nearest(nodes, searchRange(nodes.count(), rank, ranks),
-                        std::min(arguments.k, nodes.count() - 1),
-                        metric == "l2" ? Metric::l2 : Metric::cosine, isa);
-  });
-  clock.lap("knn");
+  std::optional<Checkpoint> checkpoint;
+  const Searched searched =
+      searchOrRestore(comm, {arguments, dataset, metric, isa}, clock, checkpoint);
+  const Nodes& nodes = searched.nodes;
+  const Neighbors& neighbors = searched.neighbors;
+  setPhase("graph");
   const Graph graph = buildGraph(comm, neighbors, nodes.count());
   clock.lap("graph");
-  const std::vector<Field> fields = firstRows(dataset.manifest);
-  const Heat heat = diffuse(comm, graph, sourcesOf(fields, nodes), arguments.times);
+  setPhase("heat");
+  const auto seed = (uint64_t)arguments.seed;
+  Fields fields = startFields(graph.range, firstRows(dataset.manifest), nodes.ofRow,
+                              arguments.fields, seed);
+  const Heat heat = diffuse(comm, graph, fields.start, fields.count(), arguments.times);
   clock.lap("heat");
+  setPhase("spectrum");
+  const Spectrum spectrum =
+      findSpectrum(comm, graph, {.modes = arguments.modes, .seed = seed, .sizes = {}});
+  clock.lap("spectrum");
+  setPhase("clusters");
+  const std::vector<double> walk = walkVectors(comm, graph, spectrum);
+  const Clusters clusters = findClusters(comm, graph, spectrum, walk, arguments.clusters,
+                                         arguments.times.front(), seed);
+  const std::vector<double> outliers = outlierScores(comm, neighbors, nodes.count());
+  RowView view(comm, nodes.ofRow, nodes.count());
+  const SampleTable samples =
+      dataset.sealed ? tabulate(comm, clusters, dataset.manifest, view) : SampleTable{};
+  clock.lap("clusters");
+  setPhase("write");
   writeNetcdf(comm, output.partial(),
-              {nodes, neighbors, graph, heat, fields, arguments.times, metric});
+              {nodes, neighbors, graph, arguments.times, fields, heat, outliers, spectrum, walk,
+               clusters, samples, view, metric});
   clock.lap("write");
+  const int64_t peak = peakMemory(comm);
   const Json facts = {{"schema", 1},
-                      {"solver", "mpi_dna_seq 1"},
+                      {"solver", "mpi_dna_seq 2"},
                       {"ranks", ranks},
+                      {"threads", arguments.threads},
                       {"isa", isa.name},
                       {"rows", dataset.manifest.rows},
                       {"nodes", nodes.count()},
@@ -112,11 +140,23 @@ void solve(MPI_Comm comm, const std::vector<std::string>& argv) {
                       {"metric", metric},
                       {"k", neighbors.k},
                       {"times", arguments.times},
-                      {"fields", fields.size()},
+                      {"fields", fields.count()},
+                      {"seed", arguments.seed},
+                      {"undecided", searched.undecided},
+                      {"restored", searched.restored},
+                      {"memory", {{"needed", needed}, {"peak", peak}}},
                       {"components", componentCount(graph)},
-                      {"products", heat.products},
+                      {"largestShare", largestShare(graph)},
+                      {"parts", spectrum.parts.size()},
+                      {"modes", spectrum.modes},
+                      {"clusters", clusters.list.size()},
+                      {"clearGap", clusters.clearGap()},
+                      {"warnings", warningsOf(graph, spectrum, clusters, arguments)},
+                      {"products", {{"heat", heat.products}, {"spectrum", spectrum.products}}},
                       {"seconds", clock.seconds()}};
   output.publish(facts);
+  if (checkpoint) checkpoint->remove();
+  lines.reset();
   if (rank == 0) std::printf("%s\n", facts.dump().c_str());
 }
 
@@ -156,7 +196,9 @@ int run(int argc, char** argv) {
   // ROMIO in place of OpenMPI's own file layer, which says success when a write fails (a full disk)
   // and leaves the other ranks waiting. Who sets the variable decides.
   setenv("OMPI_MCA_io", "^ompio", 0);
-  MPI_Init(&argc, &argv);
+  // Threads compute, the main one alone talks to other ranks.
+  int granted = MPI_THREAD_SINGLE;
+  MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &granted);
   int code = 0;
   try {
     solve(MPI_COMM_WORLD, arguments);

@@ -27,3 +27,11 @@ export function median(values: readonly number[]): number {
   if (upper === undefined || lower === undefined) throw new Error("no value");
   return (upper + lower) / 2;
 }
+
+/** The smallest value that is no less than `share` of all. @param share - in (0, 1]. */
+export function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const found = sorted[Math.ceil(share * sorted.length) - 1];
+  if (found === undefined) throw new Error("no value");
+  return found;
+}

@@ -1,7 +1,7 @@
 """What a run left, read by other people's libraries: pyarrow, numpy, scipy and xarray.
 
   check.py shards FOLDER           every shard of a sealed folder
-  check.py result NETCDF FOLDER    the solver's result: a sample of the neighbours, the whole heat
+  check.py result NETCDF FOLDER    the solver's result: a sample of the neighbours, all else whole
   check.py genomes NETCDF FASTQ    how many neighbours are of a read's own genome, by its name
   check.py equal FOLDER FOLDER     two sealed folders hold the same vectors of the same reads
 
@@ -19,6 +19,7 @@ import xarray
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "parity"))
 import oracle  # noqa: E402
+import products  # noqa: E402
 
 QUERIES = 200
 
@@ -62,9 +63,8 @@ def nearest(points, queries, k):
 
 
 def result(netcdf, folder):
-    data = xarray.open_dataset(netcdf)
-    for name, variable in data.variables.items():
-        assert variable.attrs["units"] == "1" and variable.attrs["long_name"], name
+    data = xarray.open_dataset(netcdf, mask_and_scale=False)
+    products.documented(data)
     manifest = manifest_of(folder)
     rows = oracle.read_rows([pathlib.Path(folder, shard["file"]) for shard in manifest["shards"]])
     nodes, node_of_row = oracle.collapse(rows)
@@ -80,15 +80,23 @@ def result(netcdf, folder):
     degree = np.asarray(weights.sum(axis=1)).ravel()
     assert oracle.difference(data.degree, degree) <= oracle.TOLERANCE_DEGREE * degree.max()
     assert np.array_equal(data.component, oracle.component_labels(weights))
-    start = np.zeros((len(nodes), data.sizes["field"]))
-    start[node_of_row[data.field_row], np.arange(data.sizes["field"])] = 1
+    first = products.first_rows(data)
+    start = data.heat_start.values[first]
     heat = 0.0
     for at, time in enumerate(data.time.values):
-        values = oracle.heat(weights, degree, start, time)
-        heat = max(heat, oracle.difference(data.heat[at], values[node_of_row]))
+        if time <= oracle.EXACT_TIME_MAX:
+            values = oracle.heat(weights, degree, start, time)
+            heat = max(heat, oracle.difference(data.heat[at], values[node_of_row]))
     assert heat <= oracle.TOLERANCE_HEAT, heat
+    products.outliers(data)
+    products.energy(data, weights, degree)
+    report = {"modes": data.sizes["mode"]}
+    report.update(products.modes(data, weights, degree, data.component.values))
+    report.update(products.clusters(data, data.component.values, degree))
+    products.samples(data, folder)
     times = data.time.values.tolist()
-    print(json.dumps({"nodes": len(nodes), "k": k, "times": times, "heat": heat}))
+    report.update(nodes=len(nodes), k=k, times=times, heat=heat)
+    print(json.dumps(report))
 
 
 def genomes(netcdf, fastq):

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Manifest, manifestBytes, parseManifest } from "../../solver/manifest.ts";
 import {
+  factsOf,
   failures,
   makeSets,
   oracle,
@@ -137,8 +138,6 @@ describe("a file is refused", () => {
     ["missing", /no column embedding/, {}],
     ["scalar", /list of float32/, {}],
     ["double", /list of float32/, {}],
-    ["nan", /finite/, { row: 7 }],
-    ["inf", /finite/, { row: 7 }],
     ["ragged", /fewer than 4/, { row: 5 }],
     ["long", /more than 4/, { row: 5 }],
     ["null_row", /null or empty/, { row: 5 }],
@@ -147,6 +146,12 @@ describe("a file is refused", () => {
   ])("that is %s", async (name, what, place) => {
     const where = await refused(["--embeddings", damaged(name)], "BAD_DATA", 65, what);
     expect(where).toMatchObject({ uri: damaged(name), ...place });
+  });
+
+  test.each(["nan", "inf"])("that holds a value that isn't finite: %s", async (name) => {
+    const args = ["--embeddings", damaged(name)];
+    const where = await refused(args, "NOT_FINITE", 76, /finite/, 2);
+    expect(where).toMatchObject({ uri: damaged(name), row: 7 });
   });
 
   test("that holds a zero vector, under cosine alone", async () => {
@@ -168,7 +173,21 @@ describe("a file is refused", () => {
   test("not when it has just 2", async () => {
     const ended = await runSolver(3, ["--embeddings", damaged("pair"), "--output", output]);
     expect(ended, ended.stderr).toMatchObject({ code: 0 });
-    expect(JSON.parse(ended.stdout)).toMatchObject({ nodes: 2, k: 1, components: 1 });
+    expect(factsOf(ended)).toMatchObject({ nodes: 2, k: 1, components: 1 });
+  });
+});
+
+describe("a budget of memory", () => {
+  const args = () => ["--embeddings", join(folder, "large"), "--memory-bytes"];
+
+  test("that a rank would exceed refuses the set before it is loaded", async () => {
+    const where = await refused([...args(), "10000000"], "OVER_BUDGET", 77, /more ranks/, 2);
+    expect(where).toMatchObject({ ranks: 2, neededBytes: expect.any(Number) });
+  });
+
+  test("that suffices changes nothing", async () => {
+    const ended = await runAlone([...args(), "1000000000", "--output", output]);
+    expect(ended, ended.stderr).toMatchObject({ code: 0 });
   });
 });
 
@@ -186,6 +205,9 @@ describe("a command line is refused", () => {
     ["with descending times", () => [...good(), "--times", "10,1"], /ascending/],
     ["with time 0", () => [...good(), "--times", "0,1"], /ascending/],
     ["with an endless time", () => [...good(), "--times", "inf"], /ascending/],
+    ["with no threads", () => [...good(), "--threads", "0"], /threads/],
+    ["with no memory", () => [...good(), "--memory-bytes", "0"], /--memory-bytes/],
+    ["with a restart from nowhere", () => [...good(), "--restart"], /--restart needs --work/],
     ["with an unknown instruction set", () => [...good(), "--isa", "mmx"], /instruction set/],
   ])("%s", async (_, args, what) => {
     await refused(args(), "USAGE", 64, what);

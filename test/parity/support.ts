@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import * as v from "valibot";
 import { crc32c } from "../../runtime/crc32c.ts";
 import { sha256Hex } from "../../runtime/ids.ts";
@@ -22,6 +22,8 @@ const CACHE = resolve(ROOT, process.env["LIGASE_CACHE"] || ".cache");
 export const ORACLE = join(import.meta.dirname, "oracle.py");
 /** The built solver: LIGASE_SOLVER, else where the set-up builds it. */
 export const SOLVER = process.env["LIGASE_SOLVER"] || join(ROOT, "solver", "build", "mpi_dna_seq");
+/** The solver's own tests, built beside it. */
+export const SOLVER_TESTS = join(dirname(SOLVER), "solver_tests");
 /** A Python with pyarrow, numpy, scipy, xarray: LIGASE_PYTHON, else the set-up's. */
 export const PYTHON = process.env["LIGASE_PYTHON"] || join(CACHE, "python", "bin", "python");
 
@@ -115,6 +117,11 @@ export async function oracle(...args: string[]): Promise<unknown> {
   const { code, stdout, stderr } = await start(PYTHON, [ORACLE, ...args]).ended;
   if (code !== 0) throw new Error(`oracle ${args[0]}: ${stderr}`);
   return stdout === "" ? null : JSON.parse(stdout);
+}
+
+/** The run facts: the last line of stdout, behind what was said of the progress. */
+export function factsOf(ended: Ended): unknown {
+  return JSON.parse(ended.stdout.trimEnd().split("\n").at(-1) ?? "");
 }
 
 const errorLine = v.object({

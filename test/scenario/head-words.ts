@@ -1,7 +1,15 @@
 /** Single words of the head's scenarios: outcomes and answers in, facts and effects out. */
 import type { Effect, SlurmResult } from "../../head/core/events.ts";
 import { type ErrorCode, type ErrorData, SystemError } from "../../runtime/errors.ts";
-import type { Outcome } from "../../runtime/messages.ts";
+import type {
+  ActorAddress,
+  ActorEvent,
+  ActorLife,
+  ActorRecord,
+  ActorView,
+  Outcome,
+  PoolView,
+} from "../../runtime/messages.ts";
 import { receiptOf } from "../unit/head/support.ts";
 import { type Command, fail } from "./runner.ts";
 
@@ -10,25 +18,20 @@ export function showFactValue(key: string, value: unknown): string {
   if (key === "error") return (value as { code: string }).code;
   if (key === "continuation") return `k=${(value as { spec: { k: number } }).spec.k}`;
   if (key === "end") return (value as { state: string }).state;
+  if (key === "record") return showRecord(value as ActorRecord);
   return `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`;
+}
+
+function showRecord({ actorId, options }: ActorRecord): string {
+  return `${actorId} ${options.name} ${options.lifetime}`;
 }
 
 export function showEffect(effect: Effect): string {
   switch (effect.type) {
-    case "command": {
-      const list = (label: string, items: readonly string[]) =>
-        items.length === 0 ? [] : [`${label} ${items.join(" ")}`];
-      const assign = effect.assign.map(({ task, attempt }) => `${task}#${attempt}`);
-      const ack = effect.ack.map(({ task, attempt }) => `${task}#${attempt}`);
-      const parts = [
-        ...list("ack", ack),
-        ...list("cancel", effect.cancel),
-        ...list("assign", assign),
-      ];
-      return `to ${effect.worker} #${effect.sequence} ${parts.join(", ") || "(nothing)"}`;
-    }
+    case "command":
+      return `to ${effect.worker} #${effect.sequence} ${showCommand(effect) || "(nothing)"}`;
     case "reply":
-      return `reply ${effect.caller.id} ${JSON.stringify(effect.value)}`;
+      return `reply ${effect.caller.id} ${showValue(effect.value)}`;
     case "refuse":
       return `refuse ${effect.caller.id} ${effect.error.code}`;
     case "claim":
@@ -42,6 +45,63 @@ export function showEffect(effect: Effect): string {
     default:
       return effect satisfies never;
   }
+}
+
+function showCommand(command: Extract<Effect, { type: "command" }>): string {
+  const list = (label: string, items: readonly string[]) =>
+    items.length === 0 ? [] : [`${label} ${items.join(" ")}`];
+  const attempt = (it: { task: string; attempt: number }) => `${it.task}#${it.attempt}`;
+  const life = (it: ActorLife) => `${it.actorId}#${it.incarnation}`;
+  const logs = command.logs.map(({ actorId, follow }) => `${actorId}${follow ? " follow" : ""}`);
+  return [
+    ...list("ack", command.ack.map(attempt)),
+    ...list("ended", command.endSeen.map(life)),
+    ...list("cancel", command.cancel),
+    ...list("end", command.end.map(life)),
+    ...list("assign", command.assign.map(attempt)),
+    ...list("logs", logs),
+    ...(command.announce ? ["announce"] : []),
+  ].join(", ");
+}
+
+/** Answers about actors in short; all others as JSON. */
+function showValue(value: unknown): string {
+  const answer = value as Partial<
+    ActorView & PoolView & { entries: unknown[]; events: ActorEvent[]; reasons: string[] }
+  > | null;
+  if (answer?.members !== undefined) return showPool(value as PoolView);
+  if (answer?.state !== undefined) return showView(value as ActorView);
+  if (answer?.reasons !== undefined) return answer.reasons.map((line) => `\n  ${line}`).join("");
+  if (answer?.entries !== undefined) {
+    const { entries, next, total } = value as { entries: object[]; next: string; total: number };
+    return `${entries.map(showValue).join("; ") || "none"} (of ${total}, next ${next})`;
+  }
+  if (answer?.events !== undefined) {
+    const { events, next, lost } = value as { events: ActorEvent[]; next: number; lost: number };
+    const lines = events.map(
+      (it) => `\n  ${it.sequence} ${it.actorId}#${it.incarnation} ${it.state}${code(it.error)}`,
+    );
+    return `next=${next} lost=${lost}${lines.join("")}`;
+  }
+  return JSON.stringify(value);
+}
+
+function showView(view: ActorView): string {
+  const { actorId, incarnation, state, restarts, maxRestarts, worker, error } = view;
+  const where = worker === null ? "" : ` on ${worker}`;
+  const used = maxRestarts === 0 ? "" : ` restarts=${restarts}/${maxRestarts}`;
+  return `${actorId}#${incarnation} ${state}${where}${used}${code(error)}`;
+}
+
+function showPool({ poolId, wanted, members, draining, reason }: PoolView): string {
+  const list = members.map((view) => {
+    return `${showView(view)}${draining.includes(view.actorId) ? " leaves" : ""}`;
+  });
+  return `pool ${poolId} wants ${wanted}: ${list.join("; ") || "none"}\n  ${reason}`;
+}
+
+function code(error: ErrorData | null): string {
+  return error === null ? "" : ` ${error.code}`;
 }
 
 export function outcomeOf(
@@ -68,13 +128,17 @@ export function outcomeOf(
       return { kind, end: { records: 0, shards: Number(arg) } };
     case "returned":
       return { kind, value: null };
-    case "hosted": {
-      const address = { worker: "w1", process: "1".repeat(16), actorId: "x", host: "m1" };
-      return { kind, address: { ...address, socket: "/s", token: "t" } };
-    }
+    case "hosted":
+      return { kind, address: addressOf({ actorId: task.slice("host/".length), incarnation: 0 }) };
     default:
       return { kind: "failed", error: errorOf(arg) ?? { code: "INTERNAL", what: kind, where: {} } };
   }
+}
+
+/** Where a life answers: always at the same place, which no scenario looks at. */
+export function addressOf(life: ActorLife): ActorAddress {
+  const where = { worker: "w1", process: "1".repeat(16), pid: 1, host: "m1" };
+  return { ...where, ...life, socket: "/s", token: "t" };
 }
 
 export function slurmOf(command: Command): SlurmResult {

@@ -2,10 +2,11 @@
 import type { Effect, HeadEvent } from "../../head/core/events.ts";
 import type { Fact } from "../../head/core/facts.ts";
 import { short12 } from "../../runtime/ids.ts";
-import type { Done, Report } from "../../runtime/messages.ts";
+import type { ActorLife, ActorRecord, Done, Report } from "../../runtime/messages.ts";
 import { solve } from "../../solver/solve.ts";
-import { CALLER, jobIdOf, MANIFEST, PROGRAM, specOf, TestHead } from "../unit/head/support.ts";
-import { errorOf, outcomeOf, showEffect, showFactValue, slurmOf } from "./head-words.ts";
+import { jobIdOf, MANIFEST, PROGRAM, reportOf, specOf, TestHead } from "../unit/head/support.ts";
+import { actorRequest, callerOf, processOf, workerId } from "./head-actors.ts";
+import { addressOf, errorOf, outcomeOf, showEffect, showFactValue, slurmOf } from "./head-words.ts";
 import { type Command, fail, type Interpreter } from "./runner.ts";
 
 /** A head at its start, leading epoch 1. */
@@ -14,21 +15,63 @@ export function headInterpreter(): Interpreter {
   return (command) => scene.run(command);
 }
 
+/** Milliseconds between two events of a passing time. */
+const PASS_MS = 500;
+const NOTHING = { lines: [], advanceMs: 0 };
+
 class Scene {
   #head = new TestHead();
   readonly #ids = new Map<string, string>();
+  /** Records of actors, as they were sent to workers: what these announce. */
+  readonly #records = new Map<string, ActorRecord>();
+  /** The last report of each worker. */
+  readonly #reports = new Map<string, Command>();
   #requests = 0;
   #actors = 0;
+  #pools = 0;
 
   run(command: Command): string[] {
     this.#head.nowMs += command.advanceMs;
     if (command.name === "restart" || command.name === "config") return this.#restart(command);
-    const { facts, effects } = this.#head.feed(this.#eventOf(command));
-    this.#learn();
+    if (command.name === "pass") return this.#pass(command);
+    if (command.name === "report") this.#reports.set(command.words[0] ?? "", command);
+    return this.#feed(this.#eventOf(command));
+  }
+
+  #feed(event: HeadEvent): string[] {
+    const { facts, effects } = this.#head.feed(event);
+    this.#learn(effects);
     return [
       ...facts.map((fact) => `fact ${this.#fact(fact)}`),
       ...effects.map((it) => this.#effect(it)),
     ];
+  }
+
+  /** So many milliseconds, in which workers say what they last said, and clients that they live. */
+  #pass({ words }: Command): string[] {
+    const [totalMs = "0", ...workers] = words;
+    const lines: string[] = [];
+    for (let leftMs = Number(totalMs); leftMs > 0; leftMs -= PASS_MS) {
+      this.#head.nowMs += Math.min(PASS_MS, leftMs);
+      const reports = workers.map((name) => {
+        if (name.startsWith("c")) return this.#alive(name);
+        const last = this.#reports.get(name) ?? fail({ name, words, options: {}, ...NOTHING });
+        const sequence = this.#head.state.workers.get(workerId(name))?.sequence ?? 0;
+        const options = { ...last.options, seen: `${this.#head.epoch}:${sequence}` };
+        return this.#eventOf({ ...last, options, lines: [] });
+      });
+      for (const event of [...reports, { type: "tick" } as const]) {
+        const atMs = Number(totalMs) - Math.max(0, leftMs - PASS_MS);
+        const said = this.#feed(event).filter((line) => line !== "reply 0 null");
+        lines.push(...said.map((line) => `+${atMs} ${line}`));
+      }
+    }
+    return lines;
+  }
+
+  #alive(client: string): HeadEvent {
+    const by = client === "c" ? undefined : client;
+    return { type: "api", caller: { ...callerOf(by), id: 0 }, request: { op: "alive" } };
   }
 
   /** The next leader: it has the facts and nothing else. */
@@ -47,7 +90,7 @@ class Scene {
       case "tick":
         return { type: "tick" };
       case "report":
-        return { type: "report", worker: subject, report: this.#report(command) };
+        return { type: "report", worker: workerId(subject), report: this.#report(command) };
       case "claimed":
         return { type: "claimed", jobId: this.#id(subject), error: errorOf(code) };
       case "sealed":
@@ -62,7 +105,8 @@ class Scene {
         return { type: "slurm", solveId: this.#solveId(subject), result: slurmOf(command) };
       default: {
         const id = Number(options["id"] ?? (this.#requests += 1));
-        return { type: "api", caller: { ...CALLER, id }, request: this.#request(command) };
+        const caller = { ...callerOf(options["by"]), id };
+        return { type: "api", caller, request: this.#request(command) };
       }
     }
   }
@@ -81,27 +125,48 @@ class Scene {
       }
       case "program":
         return { op: "submit-program", program: PROGRAM, argv: [subject] };
-      case "spawn":
-        return { op: "spawn", program: PROGRAM, actor: subject, args: [] };
       case "cancel":
         return { op: "cancel", jobId: this.#id(subject) };
       default:
-        return fail(command);
+        return actorRequest(command, (id) => this.#ids.get(id) ?? id);
     }
   }
 
   #report({ options, lines }: Command): Report {
     const [epoch = "", sequence = ""] = (options["seen"] ?? "1:0").split(":");
-    const held = (options["held"] ?? "").split(",").filter((item) => item !== "");
-    return {
+    const list = (key: string) => (options[key] ?? "").split(",").filter((item) => item !== "");
+    const about = (word: string) => lines.filter(({ name }) => name === word);
+    return reportOf({
       process: (options["life"] ?? "1").padStart(16, "0"),
-      host: "m1",
+      host: options["host"] ?? "m1",
       slots: Number(options["slots"] ?? 1),
       hosting: Number(options["hosting"] ?? 0),
+      sharing: Number(options["sharing"] ?? 0),
+      announced: options["announced"] !== "no",
+      processes: list("processes").map(processOf),
       seen: { epoch: Number(epoch), sequence: Number(sequence) },
-      held: held.map((item) => this.#attempt(item)),
-      done: lines.map((line) => this.#done(line)),
-    };
+      held: list("held").map((item) => this.#attempt(item)),
+      done: lines.filter(({ name }) => name.includes("/")).map((line) => this.#done(line)),
+      actors: about("actor").map((line) => this.#announced(line)),
+      ended: about("ended").map((line) => this.#ended(line)),
+    });
+  }
+
+  /** `x0#1` in full. */
+  #life(text: string): ActorLife {
+    const [name = "", incarnation = "0"] = text.split("#");
+    return { actorId: this.#ids.get(name) ?? name, incarnation: Number(incarnation) };
+  }
+
+  #announced(line: Command): Report["actors"][number] {
+    const life = this.#life(line.words[0] ?? "");
+    const record = this.#records.get(life.actorId) ?? fail(line);
+    return { record, address: addressOf(life) };
+  }
+
+  #ended(line: Command): Report["ended"][number] {
+    const [life = "", code = "ACTOR_DIED"] = line.words;
+    return { ...this.#life(life), error: errorOf(code) ?? fail(line) };
   }
 
   #done({ name, words, options }: Command): Done {
@@ -128,22 +193,31 @@ class Scene {
     return this.#head.state.durable.datasets.get(this.#id(job))?.solves[Number(index)] ?? "";
   }
 
-  /** Programs become p0, p1, ... and actors x0, x1, ... in the order in which they came. */
-  #learn(): void {
-    const { durable, spawns } = this.#head.state;
+  /** Programs become p0, p1, ..., actors x0, x1, ..., pools q0, q1, ... as they come. */
+  #learn(effects: readonly Effect[]): void {
+    const { durable, actors } = this.#head.state;
+    const known = new Set(this.#ids.values());
     for (const [index, id] of [...durable.programs.keys()].entries())
       this.#ids.set(`p${index}`, id);
-    for (const task of spawns.keys()) {
-      const actorId = task.slice("host/".length);
-      if ([...this.#ids.values()].includes(actorId)) continue;
+    for (const actorId of actors.entries.keys()) {
+      if (known.has(actorId)) continue;
       this.#ids.set(`x${this.#actors}`, actorId);
       this.#actors += 1;
+    }
+    for (const poolId of actors.pools.keys()) {
+      if (known.has(poolId)) continue;
+      this.#ids.set(`q${this.#pools}`, poolId);
+      this.#pools += 1;
+    }
+    for (const { work } of effects.flatMap((it) => (it.type === "command" ? it.assign : []))) {
+      if (work.kind === "host") this.#records.set(work.record.actorId, work.record);
     }
   }
 
   /** A line with names instead of ids. */
   #named(text: string): string {
-    let line = text;
+    let line = text.replaceAll(/\bw-0{10,11}(\d+)\b/g, "w$1");
+    line = line.replaceAll(/\bc-0{10,11}(\d+)\/\w{16}\b/g, "c$1");
     for (const [name, id] of this.#ids) {
       const solves = this.#head.state.durable.datasets.get(id)?.solves ?? [];
       for (const [index, solveId] of solves.entries()) {

@@ -89,7 +89,10 @@ describe("solve", () => {
   test("without options is the default solve", () => {
     expect(solve()).toEqual({
       kind: "solve",
-      spec: { ranks: 2, k: 15, times: [1, 10], timeLimitMinutes: 60 },
+      spec: {
+        ...{ ranks: 2, k: 15, times: [1, 10, 100, 1000], timeLimitMinutes: 60 },
+        ...{ fields: 8, modes: 16, seed: 0 },
+      },
     });
   });
 
@@ -109,6 +112,13 @@ describe("solve", () => {
     ["times", { times: [1, 1] }],
     ["times", { times: [0] }],
     ["times", { times: [Number.NaN] }],
+    ["fields", { fields: -1 }],
+    ["fields", { fields: 257 }],
+    ["modes", { modes: 65 }],
+    ["clusters", { clusters: 0 }],
+    ["clusters", { clusters: 1001 }],
+    ["seed", { seed: 0.5 }],
+    ["seed", { seed: 2 ** 53 }],
     ["timeLimitMinutes", { timeLimitMinutes: 0 }],
     ["metric", { metric: "dot" }],
     ["unknown", { unknown: 1 }],
@@ -123,16 +133,19 @@ describe("solver arguments", () => {
   const paths = { embeddings: "/o/my embeddings/manifest.json", output: "/o/x.nc" };
 
   test("are flags and values, one element each, without ranks and time limit", () => {
-    const { spec } = solve({ ranks: 4, k: 9, times: [0.5, 1e-7 + 2], metric: "cosine" });
+    const heat = { k: 9, times: [0.5, 1e-7 + 2], fields: 0, seed: 2 ** 53 - 1 };
+    const { spec } = solve({ ranks: 4, ...heat, metric: "cosine", modes: 4, clusters: 3 });
     expect(solverArguments(spec, paths)).toEqual([
       ...["--embeddings", "/o/my embeddings/manifest.json", "--output", "/o/x.nc"],
       ...["--metric", "cosine", "--k", "9", "--times", "0.5,2.0000001"],
+      ...["--fields", "0", "--modes", "4", "--clusters", "3", "--seed", "9007199254740991"],
     ]);
   });
 
-  test("leave out metric and output where none is given", () => {
+  test("leave out metric, output and clusters where none is given", () => {
     expect(solverArguments(solve().spec, { embeddings: "m.json" })).toEqual([
-      ...["--embeddings", "m.json", "--k", "15", "--times", "1,10"],
+      ...["--embeddings", "m.json", "--k", "15", "--times", "1,10,100,1000"],
+      ...["--fields", "8", "--modes", "16", "--seed", "0"],
     ]);
   });
 });
@@ -141,14 +154,14 @@ describe("solve id", () => {
   const id = solveId(HASH_A, solve().spec, HASH_B);
 
   test("is the hash of what changes the bytes, in a pinned form", () => {
-    const form = `{"k":15,"manifestSha256":"${HASH_A}","schema":1,`;
-    const rest = `"solverSha256":"${HASH_B}","times":[1,10]}`;
+    const form = `{"fields":8,"k":15,"manifestSha256":"${HASH_A}","modes":16,"schema":2,"seed":0,`;
+    const rest = `"solverSha256":"${HASH_B}","times":[1,10,100,1000]}`;
     expect(id).toBe(sha256Hex(form + rest));
   });
 
   test("doesn't depend on ranks or time limit, nor on how defaults were given", () => {
     expect(solveId(HASH_A, solve({ ranks: 7, timeLimitMinutes: 5 }).spec, HASH_B)).toBe(id);
-    expect(solveId(HASH_A, { times: [1, 10], k: 15 }, HASH_B)).toBe(id);
+    expect(solveId(HASH_A, { times: [1, 10, 100, 1000], k: 15 }, HASH_B)).toBe(id);
   });
 
   test.each<[string, () => string]>([
@@ -157,6 +170,10 @@ describe("solve id", () => {
     ["k", () => solveId(HASH_A, solve({ k: 14 }).spec, HASH_B)],
     ["metric", () => solveId(HASH_A, solve({ metric: "l2" }).spec, HASH_B)],
     ["times", () => solveId(HASH_A, solve({ times: [1] }).spec, HASH_B)],
+    ["fields", () => solveId(HASH_A, solve({ fields: 7 }).spec, HASH_B)],
+    ["modes", () => solveId(HASH_A, solve({ modes: 15 }).spec, HASH_B)],
+    ["clusters", () => solveId(HASH_A, solve({ clusters: 2 }).spec, HASH_B)],
+    ["seed", () => solveId(HASH_A, solve({ seed: 1 }).spec, HASH_B)],
   ])("changes with the %s", (_, other) => {
     expect(other()).not.toBe(id);
   });

@@ -15,7 +15,7 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-constexpr std::array<std::pair<Exit, const char*>, 8> names = {{
+constexpr std::array<std::pair<Exit, const char*>, 11> names = {{
     {Exit::usage, "USAGE"},
     {Exit::badData, "BAD_DATA"},
     {Exit::noInput, "NO_INPUT"},
@@ -24,6 +24,9 @@ constexpr std::array<std::pair<Exit, const char*>, 8> names = {{
     {Exit::cannotCreate, "CANNOT_CREATE"},
     {Exit::ioError, "IO_ERROR"},
     {Exit::tooFewNodes, "TOO_FEW_NODES"},
+    {Exit::notFinite, "NOT_FINITE"},
+    {Exit::overBudget, "OVER_BUDGET"},
+    {Exit::badCheckpoint, "BAD_CHECKPOINT"},
 }};
 
 /// The error of rank `root`, on every rank. Collective.

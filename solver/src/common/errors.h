@@ -23,6 +23,9 @@ enum class Exit : int {
   cannotCreate = 73,
   ioError = 74,
   tooFewNodes = 75,
+  notFinite = 76,
+  overBudget = 77,
+  badCheckpoint = 78,
 };
 
 /// The name of an exit code as it stands in the error line: `BAD_DATA`.

@@ -21,13 +21,18 @@ std::vector<double> chunkSums(const std::vector<double>& own, int64_t width) {
 
 std::vector<double> treeSum(MPI_Comm comm, const std::vector<double>& own, int64_t count,
                             int64_t width) {
+  return treeOfChunks(comm, chunkSums(own, width), count, width);
+}
+
+std::vector<double> treeOfChunks(MPI_Comm comm, const std::vector<double>& partials, int64_t count,
+                                 int64_t width) {
   int ranks = 1;
   MPI_Comm_size(comm, &ranks);
   const Layout layout(ranks, [&](int r) {
     const Range range = ownedRange(count, r, ranks);
     return Range{(range.lo + chunkSize - 1) / chunkSize, (range.hi + chunkSize - 1) / chunkSize};
   });
-  std::vector<double> sums = gatherAll(comm, chunkSums(own, width), layout, width);
+  std::vector<double> sums = gatherAll(comm, partials, layout, width);
   int64_t left = (int64_t)sums.size() / width;
   for (; left > 1; left = (left + 1) / 2) {
     for (int64_t pair = 0; pair < left / 2; pair++) {

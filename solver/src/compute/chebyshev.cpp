@@ -29,7 +29,7 @@ std::vector<double> scaledBessel(double t, int64_t last) {
 
 }  // namespace
 
-std::vector<double> chebyshevCoefficients(double t, double amplification, double tolerance) {
+Expansion chebyshevExpansion(double t, double amplification, double tolerance) {
   // Far behind the last term in use: exp(-t) I_k(t) falls faster than any power from k ~ t on.
   const int64_t last = 400 + 2 * (int64_t)std::ceil(t);
   std::vector<double> values = scaledBessel(t, last);
@@ -37,13 +37,15 @@ std::vector<double> chebyshevCoefficients(double t, double amplification, double
   std::vector<double> norm(values.size(), 1.0);
   for (size_t k = 1; k < norm.size(); k++) norm[k] = std::min(norm[k - 1] * growth, amplification);
   size_t terms = values.size();
-  for (double rest = 0; terms > 1; terms--) {
-    rest += 2 * values[terms - 1] * norm[terms - 1];
+  double error = 0;
+  for (; terms > 1; terms--) {
+    const double rest = error + 2 * values[terms - 1] * norm[terms - 1];
     if (rest > tolerance) break;
+    error = rest;
   }
   values.resize(terms);
   for (size_t k = 1; k < values.size(); k++) values[k] *= 2;
-  return values;
+  return {values, error};
 }
 
 }  // namespace ligase

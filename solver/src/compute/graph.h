@@ -29,10 +29,22 @@ struct Graph {
   std::vector<int32_t> component;
 };
 
+/// One direction of an edge: w_ij as node i sees it.
+struct Edge {
+  int32_t from;
+  int32_t to;
+  /// 0 < weight <= 1.
+  double weight;
+};
+
+/// The graph of edges that lie on any ranks in any order: W_ij = max(w_ij, w_ji), so that one
+/// direction is enough. Collective. Memory: 16 bytes for each edge sent and received.
+/// @param edges - without loops, nodes < count.
+Graph assembleGraph(MPI_Comm comm, int64_t count, const std::vector<Edge>& edges);
+
 /// sigma_i = distance to the min(7, k)-th neighbour, at least 1e-6 x the median of the positive
 /// ones; w_ij = exp(-d_ij^2 / (sigma_i sigma_j)) for j among the neighbours of i;
 /// W_ij = max(w_ij, w_ji). A pair whose exponent is over 700 is no edge. Collective.
-/// Memory: 12 k bytes per node on each rank, the edges of its own nodes beside.
 /// @param neighbors - of searchRange(count).
 Graph buildGraph(MPI_Comm comm, const Neighbors& neighbors, int64_t count);
 

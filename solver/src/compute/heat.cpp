@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "algebra/rows.h"
 #include "common/gather.h"
 #include "compute/chebyshev.h"
 
@@ -27,28 +28,21 @@ double amplification(MPI_Comm comm, const Graph& graph) {
   return largest > 0 ? std::sqrt(largest) / std::sqrt(smallest) : 1;
 }
 
-/// P x on the owned nodes: one accumulator per node and field, in the order of the columns.
-std::vector<double> product(const Graph& graph, const std::vector<double>& x, int64_t fields) {
-  std::vector<double> y((size_t)(graph.range.size() * fields), 0.0);
+/// P x on the owned nodes, from all that x has there.
+std::vector<double> propagate(const Graph& graph, Rows& weights, const std::vector<double>& x,
+                              int64_t fields) {
+  std::vector<double> y(x.size());
+  weights.multiply(x.data(), fields, y.data());
   for (int64_t i = 0; i < graph.range.size(); i++) {
     double* out = y.data() + i * fields;
     const double degree = graph.degree[(size_t)i];
     if (degree == 0) {
-      std::copy_n(x.data() + (graph.range.lo + i) * fields, fields, out);
+      std::copy_n(x.data() + i * fields, fields, out);
       continue;
-    }
-    for (int64_t e = graph.offsets[(size_t)i]; e < graph.offsets[(size_t)i + 1]; e++) {
-      const double* from = x.data() + graph.columns[(size_t)e] * fields;
-      for (int64_t f = 0; f < fields; f++) out[f] += graph.weights[(size_t)e] * from[f];
     }
     for (int64_t f = 0; f < fields; f++) out[f] /= degree;
   }
   return y;
-}
-
-/// The part of a vector over all nodes that this rank owns.
-std::vector<double> ownPart(const Graph& graph, const std::vector<double>& all, int64_t fields) {
-  return {all.begin() + graph.range.lo * fields, all.begin() + graph.range.hi * fields};
 }
 
 std::vector<double> masses(MPI_Comm comm, const Graph& graph, const std::vector<double>& own,
@@ -59,7 +53,24 @@ std::vector<double> masses(MPI_Comm comm, const Graph& graph, const std::vector<
   }
   std::vector<double> sums = treeSum(comm, weighted, graph.count, fields);
   const double total = treeSum(comm, graph.degree, graph.count, 1)[0];
-  for (double& sum : sums) sum /= total;
+  for (double& sum : sums) sum = total > 0 ? sum / total : 0;
+  return sums;
+}
+
+/// Half of what both ends of every edge see: no difference of large sums, so never below 0.
+std::vector<double> energies(MPI_Comm comm, const Graph& graph, Rows& weights,
+                             const std::vector<double>& own, int64_t fields) {
+  const double* all = weights.fetch(own.data(), fields);
+  std::vector<double> terms(own.size(), 0.0);
+  weights.each([&](int64_t i, int32_t column, double weight) {
+    for (int64_t f = 0; f < fields; f++) {
+      const double step = own[(size_t)(i * fields + f)] - all[column * fields + f];
+      terms[(size_t)(i * fields + f)] += weight * step * step;
+    }
+  });
+  std::vector<double> sums = treeSum(comm, terms, graph.count, fields);
+  const double total = treeSum(comm, graph.degree, graph.count, 1)[0];
+  for (double& sum : sums) sum = total > 0 ? sum / 2 / total : 0;
   return sums;
 }
 
@@ -69,44 +80,39 @@ void addScaled(std::vector<double>& sum, double factor, const std::vector<double
 
 }  // namespace
 
-Heat diffuse(MPI_Comm comm, const Graph& graph, const std::vector<int32_t>& sources,
+Heat diffuse(MPI_Comm comm, const Graph& graph, std::vector<double> start, int64_t fields,
              const std::vector<double>& times) {
-  int ranks = 1;
-  MPI_Comm_size(comm, &ranks);
-  const Layout layout(ranks, [&](int r) { return ownedRange(graph.count, r, ranks); });
-  const auto fields = (int64_t)sources.size();
   const double growth = amplification(comm, graph);
+  Heat heat;
   std::vector<std::vector<double>> coefficients;
   size_t terms = 0;
   for (const double t : times) {
-    coefficients.push_back(chebyshevCoefficients(t, growth, tolerance));
-    terms = std::max(terms, coefficients.back().size());
+    Expansion expansion = chebyshevExpansion(t, growth, tolerance);
+    heat.errors.push_back(expansion.error);
+    terms = std::max(terms, expansion.coefficients.size());
+    coefficients.push_back(std::move(expansion.coefficients));
   }
-
-  std::vector<double> all((size_t)(graph.count * fields), 0.0);
-  for (int64_t f = 0; f < fields; f++) all[(size_t)(sources[(size_t)f] * fields + f)] = 1;
-  std::vector<double> current = ownPart(graph, all, fields);
+  heat.products = (int64_t)terms - 1;
+  Rows weights(comm, graph);
+  std::vector<double> current = std::move(start);
   std::vector<double> previous;
-  std::vector<std::vector<double>> sums(times.size(), std::vector<double>(current.size(), 0.0));
+  heat.values.assign(times.size(), std::vector<double>(current.size(), 0.0));
   for (size_t k = 0; k < terms; k++) {
     if (k > 0) {
-      all = gatherAll(comm, current, layout, fields);
-      std::vector<double> next = product(graph, all, fields);
+      std::vector<double> next = propagate(graph, weights, current, fields);
       for (size_t at = 0; k > 1 && at < next.size(); at++) next[at] = 2 * next[at] - previous[at];
       previous = std::move(current);
       current = std::move(next);
     }
     for (size_t t = 0; t < times.size(); t++) {
-      if (k < coefficients[t].size()) addScaled(sums[t], coefficients[t][k], current);
+      if (k < coefficients[t].size()) addScaled(heat.values[t], coefficients[t][k], current);
     }
   }
-
-  Heat heat;
-  heat.products = (int64_t)terms - 1;
-  for (const auto& own : sums) {
+  for (const auto& own : heat.values) {
     const std::vector<double> mass = masses(comm, graph, own, fields);
+    const std::vector<double> energy = energies(comm, graph, weights, own, fields);
     heat.mass.insert(heat.mass.end(), mass.begin(), mass.end());
-    heat.values.push_back(gatherAll(comm, own, layout, fields));
+    heat.energy.insert(heat.energy.end(), energy.begin(), energy.end());
   }
   return heat;
 }

@@ -3,6 +3,8 @@
 // the node itself; k <= nodes - 1; every distance is the one of distance.h.
 #pragma once
 
+#include <mpi.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,7 +20,7 @@ namespace ligase {
 enum class Metric { l2, cosine };
 
 struct Neighbors {
-  /// Nodes that these are the neighbours of.
+  /// Nodes that these are the neighbours of: searchRange(nodes).
   Range range;
   int64_t k = 0;
   /// Node ids [range, k], row-major.
@@ -27,10 +29,13 @@ struct Neighbors {
   std::vector<double> distances;
 };
 
-/// The k nearest of every node in `range`. Not collective.
-/// Memory beside the result: 512 candidates as fp64, 4 KiB per dimension.
+/// The k nearest of every node in searchRange(count). Each rank keeps its own nodes; the others'
+/// pass by, twice: fp32 selects, fp64 decides. Collective.
+/// Memory beside the result: as selectCandidates and refine (search/).
 /// @param k - 1 <= k <= nodes - 1.
+/// @param undecided - set to the number of nodes on all ranks that were compared with all in fp64.
 /// @throws SolverError BAD_DATA for a zero vector under cosine.
-Neighbors nearest(const Nodes& nodes, Range range, int64_t k, Metric metric, const Isa& isa);
+Neighbors nearest(MPI_Comm comm, const Nodes& nodes, int64_t k, Metric metric, const Isa& isa,
+                  int threads, int64_t& undecided);
 
 }  // namespace ligase

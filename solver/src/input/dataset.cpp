@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "common/errors.h"
+#include "common/sha256.h"
 #include "input/shard.h"
 
 namespace ligase {
@@ -30,6 +31,11 @@ void requireIn(const fs::path& folder, const char* name, const char* what) {
   throw SolverError(Exit::noInput, what, {{"uri", folder.string()}});
 }
 
+Dataset sealedAt(const std::string& file, const fs::path& folder) {
+  const std::string text = readText(file);
+  return {parseManifest(text, file), (folder / "").string(), true, sha256Hex(text)};
+}
+
 /// What rank 0 finds. Not collective.
 Dataset look(const std::string& uri) {
   const fs::path path(uri);
@@ -39,14 +45,12 @@ Dataset look(const std::string& uri) {
   if (fs::is_directory(status)) {
     requireIn(path, "_SUCCESS", "the folder has no _SUCCESS: it isn't sealed");
     requireIn(path, "manifest.json", "the folder has no manifest.json");
-    const std::string file = (path / "manifest.json").string();
-    return {parseManifest(readText(file), file), (path / "").string(), true};
+    return sealedAt((path / "manifest.json").string(), path);
   }
   if (path.extension() == ".json") {
-    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    return {parseManifest(readText(uri), uri), (folder / "").string(), true};
+    return sealedAt(uri, path.has_parent_path() ? path.parent_path() : fs::path("."));
   }
-  return {describeFile(uri), "", false};
+  return {describeFile(uri), "", false, ""};
 }
 
 /// The same text on every rank. Collective.
@@ -79,7 +83,7 @@ Dataset openDataset(MPI_Comm comm, const std::string& uri) {
   });
   const Json shared = Json::parse(broadcastText(comm, text));
   Dataset dataset{manifestFromSummary(shared["manifest"]), broadcastText(comm, found.folder),
-                  shared["sealed"].get<bool>()};
+                  shared["sealed"].get<bool>(), broadcastText(comm, found.digest)};
   if (!dataset.sealed) dataset.manifest.shards[0].file = uri;
   return dataset;
 }

@@ -16,8 +16,10 @@ struct Dataset {
   Manifest manifest;
   /// Folder of the shards, ending in `/`, or empty.
   std::string folder;
-  /// False for a single Parquet file: then sizes and checksums aren't known.
+  /// False for a single Parquet file: then its checksum isn't known.
   bool sealed = true;
+  /// sha256 of the manifest's bytes, 64 hex digits; empty when not sealed.
+  std::string digest;
 
   std::string path(const Shard& shard) const { return folder + shard.file; }
 };

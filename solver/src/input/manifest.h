@@ -19,8 +19,8 @@ struct Shard {
   int64_t rows = 0;
   /// Sum of the rows of all shards before this one.
   int64_t firstRow = 0;
-  /// Both from the manifest; bytes is -1 without one, and then nothing is compared.
-  int64_t bytes = -1;
+  /// Both from the manifest; without one, bytes is the file's size and nothing is compared.
+  int64_t bytes = 0;
   uint32_t crc32c = 0;
   std::vector<int64_t> rowGroups;
 };

@@ -1,5 +1,7 @@
 // Owns the use of the Parquet library; see shard.h. The column is read by levels and values, which
-// are the same for FixedSizeList and List, nullable or not.
+// are the same for FixedSizeList and List, nullable or not. Values go straight to their place and a
+// batch is checked as a whole; only one that isn't clean is looked at value by value, to name the
+// row. Pages come through a small buffer, so that a large row group costs no memory.
 #include "input/shard.h"
 
 #include <arrow/io/file.h>
@@ -7,16 +9,13 @@
 #include <parquet/exception.h>
 #include <parquet/file_reader.h>
 
-#include <cerrno>
+#include <algorithm>
+#include <bit>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <filesystem>
 #include <memory>
-#include <numeric>
 
 #include "common/errors.h"
-#include "input/crc32c.h"
 
 namespace ligase {
 
@@ -27,6 +26,8 @@ namespace {
 constexpr const char* columnName = "embedding";
 /// Values decoded at a time.
 constexpr int64_t batchValues = 1 << 16;
+/// Bytes read at a time.
+constexpr int64_t bufferBytes = 1 << 20;
 
 [[noreturn]] void badData(const std::string& what, const std::string& path) {
   throw SolverError(Exit::badData, what, {{"uri", path}});
@@ -38,7 +39,10 @@ std::unique_ptr<parquet::ParquetFileReader> open(const std::string& path) {
   }
   auto file = arrow::io::ReadableFile::Open(path);
   if (!file.ok()) throw SolverError(Exit::ioError, file.status().ToString(), {{"uri", path}});
-  return parquet::ParquetFileReader::Open(*file);
+  parquet::ReaderProperties properties = parquet::default_reader_properties();
+  properties.enable_buffered_stream();
+  properties.set_buffer_size(bufferBytes);
+  return parquet::ParquetFileReader::Open(*file, properties);
 }
 
 /// Index of the one leaf under `embedding`, a list of float32.
@@ -78,57 +82,117 @@ void checkRowGroups(const parquet::ParquetFileReader& reader, const Shard& shard
   if (rows != shard.rowGroups) badData("row groups differ from the manifest", path);
 }
 
+/// Whether every value is neither infinite nor NaN.
+bool allFinite(const float* values, int64_t count) {
+  uint32_t found = 0;
+  for (int64_t i = 0; i < count; i++) {
+    const uint32_t exponent = std::bit_cast<uint32_t>(values[i]) & 0x7f800000U;
+    found |= exponent == 0x7f800000U ? 1 : 0;
+  }
+  return found == 0;
+}
+
 /// Takes levels and values in their order, checks each row and stores it.
 class RowSink {
  public:
-  RowSink(std::string path, int64_t dimensions, int64_t firstRow, float* out)
-      : path_(std::move(path)), dimensions_(dimensions), row_(firstRow - 1), out_(out) {}
+  RowSink(std::string path, int64_t dimensions, float* out)
+      : path_(std::move(path)), dimensions_(dimensions), out_(out) {}
 
-  /// Appends one row group's column. @param rows - as the row group's metadata says.
-  void append(parquet::FloatReader& column, int64_t rows) {
-    const int16_t present = column.descr()->max_definition_level();
-    const int64_t end = row_ + rows;
+  /// Takes rows [skip, skip + keep) of one row group. What follows them is looked at if they are
+  /// its last ones; what stands before is another call's.
+  /// @param firstRow - of the row group, from 0 in the file.
+  void append(parquet::FloatReader& column, int64_t firstRow, int64_t rows, int64_t skip,
+              int64_t keep) {
+    const int64_t before = skip * dimensions_;
+    if (before > 0 && column.Skip(before) != before) fail("rows are missing", firstRow + skip);
+    row_ = firstRow + skip - 1;
+    end_ = row_ + keep;
     inRow_ = dimensions_;
-    while (column.HasNext()) {
-      int64_t values = 0;
-      const int64_t levels = column.ReadBatch(batchValues, definition_.data(), repetition_.data(),
-                                              values_.data(), &values);
-      const float* value = values_.data();
-      for (int64_t i = 0; i < levels; i++) {
-        if (repetition_[i] == 0) startRow(end);
-        if (definition_[i] != present) fail("row has a null or empty embedding");
-        if (++inRow_ > dimensions_) fail("row has more than " + expected());
-        if (!std::isfinite(*value)) fail("row has a value that isn't finite");
-        *out_++ = *value++;
-      }
+    present_ = column.descr()->max_definition_level();
+    for (int64_t left = keep * dimensions_; left > 0 && column.HasNext();) {
+      left -= takeBatch(column, std::min(left, batchValues));
     }
-    if (row_ != end) fail("rows are missing after this one");
-    if (inRow_ != dimensions_) fail("row has fewer than " + expected());
+    if (row_ != end_) fail("rows are missing after this one", row_);
+    if (inRow_ != dimensions_) fail("row has fewer than " + expected(), row_);
+    if (skip + keep == rows && column.HasNext()) refuseMore(column);
   }
 
  private:
-  void startRow(int64_t end) {
-    if (inRow_ != dimensions_) fail("row has fewer than " + expected());
-    inRow_ = 0;
-    if (++row_ > end) fail("row is one more than the row group says");
+  int64_t takeBatch(parquet::FloatReader& column, int64_t wanted) {
+    int64_t values = 0;
+    const int64_t levels = column.ReadBatch(wanted, definition_.data(), repetition_.data(), out_,
+                                            &values);
+    if (values != levels || !isClean(levels) || !allFinite(out_, values)) {
+      findFault(levels);
+    }
+    row_ += (inRow_ + levels - 1) / dimensions_;
+    inRow_ = (inRow_ + levels - 1) % dimensions_ + 1;
+    out_ += values;
+    return levels;
+  }
+
+  /// Whether rows start where they must and every value is there.
+  bool isClean(int64_t levels) const {
+    int faults = 0;
+    for (int64_t i = 0; i < levels; i++) faults |= definition_[(size_t)i] ^ present_;
+    int64_t inRow = inRow_;
+    for (int64_t i = 0; i < levels;) {
+      if (inRow == dimensions_) {
+        faults |= repetition_[(size_t)i++];
+        inRow = 1;
+      }
+      const int64_t stop = std::min(levels, i + dimensions_ - inRow);
+      inRow += stop - i;
+      for (; i < stop; i++) faults |= repetition_[(size_t)i] ^ 1;
+    }
+    return faults == 0;
+  }
+
+  /// Throws what is wrong with the batch.
+  [[noreturn]] void findFault(int64_t levels) {
+    const float* value = out_;
+    for (int64_t i = 0; i < levels; i++) {
+      if (repetition_[(size_t)i] == 0) {
+        if (inRow_ != dimensions_) fail("row has fewer than " + expected(), row_);
+        inRow_ = 0;
+        row_++;
+      }
+      if (definition_[(size_t)i] != present_) fail("row has a null or empty embedding", row_);
+      if (++inRow_ > dimensions_) fail("row has more than " + expected(), row_);
+      if (!std::isfinite(*value++)) {
+        throw SolverError(Exit::notFinite, "row has a value that isn't finite",
+                          {{"uri", path_}, {"row", row_}});
+      }
+    }
+    fail("row is damaged", row_);
+  }
+
+  /// Throws what is wrong with values behind the last row.
+  [[noreturn]] void refuseMore(parquet::FloatReader& column) {
+    int64_t values = 0;
+    float value = 0;
+    column.ReadBatch(1, definition_.data(), repetition_.data(), &value, &values);
+    if (repetition_[0] != 0) fail("row has more than " + expected(), row_);
+    fail("row is one more than the row group says", row_ + 1);
   }
 
   std::string expected() const { return std::to_string(dimensions_) + " values"; }
 
-  [[noreturn]] void fail(const std::string& what) const {
-    throw SolverError(Exit::badData, what, {{"uri", path_}, {"row", row_}});
+  [[noreturn]] void fail(const std::string& what, int64_t row) const {
+    throw SolverError(Exit::badData, what, {{"uri", path_}, {"row", row}});
   }
 
   const std::string path_;
   const int64_t dimensions_;
-  /// The row being filled, from 0 in the file; out_ never passes the rows that were promised.
-  int64_t row_;
   float* out_;
+  /// The row being filled and the last one wanted, from 0 in the file.
+  int64_t row_ = -1;
+  int64_t end_ = -1;
   /// Values of that row so far; <= dimensions_.
   int64_t inRow_ = 0;
+  int16_t present_ = 0;
   std::vector<int16_t> definition_ = std::vector<int16_t>(batchValues);
   std::vector<int16_t> repetition_ = std::vector<int16_t>(batchValues);
-  std::vector<float> values_ = std::vector<float>(batchValues);
 };
 
 std::shared_ptr<parquet::FloatReader> floats(parquet::ParquetFileReader& reader, int group,
@@ -164,6 +228,7 @@ Manifest describeFile(const std::string& path) {
     manifest.samples.push_back(std::filesystem::path(path).stem().string());
     Shard shard;
     shard.file = path;
+    shard.bytes = (int64_t)std::filesystem::file_size(path);
     for (int g = 0; g < reader->metadata()->num_row_groups(); g++) {
       const int64_t rows = reader->metadata()->RowGroup(g)->num_rows();
       if (rows > 0 && shard.rows == 0) {
@@ -178,41 +243,25 @@ Manifest describeFile(const std::string& path) {
   });
 }
 
-void verifyFile(const std::string& path, const Shard& shard) {
-  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
-                                                       std::fclose);
-  if (!file) {
-    const Exit exit = errno == ENOENT ? Exit::noInput : Exit::ioError;
-    throw SolverError(exit, std::strerror(errno), {{"uri", path}});
-  }
-  std::vector<char> buffer(1 << 20);
-  int64_t bytes = 0;
-  uint32_t crc = 0;
-  size_t read = 0;
-  while ((read = std::fread(buffer.data(), 1, buffer.size(), file.get())) > 0) {
-    crc = crc32c(crc, buffer.data(), read);
-    bytes += (int64_t)read;
-  }
-  if (std::ferror(file.get()) != 0) {
-    throw SolverError(Exit::ioError, "can't be read", {{"uri", path}});
-  }
-  if (bytes != shard.bytes) {
-    badData("size is " + std::to_string(bytes) + ", not " + std::to_string(shard.bytes), path);
-  }
-  if (crc != shard.crc32c) badData("bytes differ from their crc32c in the manifest", path);
+void verifyRowGroups(const std::string& path, const Shard& shard) {
   guarded(path, [&] { checkRowGroups(*open(path), shard, path); });
 }
 
-void readRows(const std::string& path, const Shard& shard, int64_t dimensions, size_t groupLo,
-              size_t groupHi, float* out) {
+void readRows(const std::string& path, const Shard& shard, int64_t dimensions, Range rows,
+              float* out) {
   guarded(path, [&] {
     const auto reader = open(path);
     const int column = embeddingColumn(*reader, path);
-    const auto group = shard.rowGroups.begin();
-    const int64_t firstRow = std::accumulate(group, group + (int64_t)groupLo, int64_t{0});
-    RowSink sink(path, dimensions, firstRow, out);
-    for (size_t g = groupLo; g < groupHi; g++) {
-      sink.append(*floats(*reader, (int)g, column), shard.rowGroups[g]);
+    RowSink sink(path, dimensions, out);
+    int64_t first = 0;
+    for (size_t g = 0; g < shard.rowGroups.size(); g++) {
+      const int64_t count = shard.rowGroups[g];
+      const int64_t lo = std::max(rows.lo, first);
+      const int64_t hi = std::min(rows.hi, first + count);
+      if (lo < hi) {
+        sink.append(*floats(*reader, (int)g, column), first, count, lo - first, hi - lo);
+      }
+      first += count;
     }
   });
 }

@@ -1,4 +1,4 @@
-// Owns reading one Parquet file: its layout, its checksum, its `embedding` column.
+// Owns reading one Parquet file: its layout and its `embedding` column.
 // Invariant: a row is handed on only if it holds exactly d finite float32 values.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/ranges.h"
 #include "input/manifest.h"
 
 namespace ligase {
@@ -14,15 +15,15 @@ namespace ligase {
 /// Not collective. @throws SolverError BAD_DATA, NO_INPUT.
 Manifest describeFile(const std::string& path);
 
-/// Compares the file with its manifest entry: size, crc32c of all bytes, rows of
-/// each row group. Not collective.
+/// Compares the rows of the file's row groups with its manifest entry. Not collective.
 /// @throws SolverError NO_INPUT when it isn't there, BAD_DATA when it differs, IO_ERROR.
-void verifyFile(const std::string& path, const Shard& shard);
+void verifyRowGroups(const std::string& path, const Shard& shard);
 
-/// Decodes row groups [groupLo, groupHi) into `out`, float32 [rows of these groups, d], row-major;
-/// the caller owns it. Not collective.
-/// @throws SolverError BAD_DATA with uri and row (from 0 in the file).
-void readRows(const std::string& path, const Shard& shard, int64_t dimensions, size_t groupLo,
-              size_t groupHi, float* out);
+/// Decodes the rows [lo, hi) of the file into `out`, float32 [hi - lo, d], row-major; the caller
+/// owns it. Row groups outside aren't touched; of one that is partly inside, the rows before `lo`
+/// are passed over and those from `hi` on aren't read. Not collective.
+/// @throws SolverError BAD_DATA or NOT_FINITE with uri and row (from 0 in the file).
+void readRows(const std::string& path, const Shard& shard, int64_t dimensions, Range rows,
+              float* out);
 
 }  // namespace ligase

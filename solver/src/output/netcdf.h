@@ -1,7 +1,7 @@
 // Owns the layout of the result: dimensions, variables, units, attributes.
 // Invariants: the bytes are a function of the set and the settings: fixed dimensions, contiguous
-// variables without fill or compression, one define phase, one write per variable, and no attribute
-// that names a time, host, path or number of ranks.
+// variables without fill or compression, one define phase, one write per variable (and time), no
+// strings, and no attribute that names a time, host, path or number of ranks.
 #pragma once
 
 #include <mpi.h>
@@ -13,7 +13,9 @@
 #include "compute/graph.h"
 #include "compute/heat.h"
 #include "compute/neighbors.h"
-#include "input/dataset.h"
+#include "products/clusters.h"
+#include "products/fields.h"
+#include "spectrum/spectrum.h"
 
 namespace ligase {
 
@@ -22,9 +24,18 @@ struct Result {
   const Nodes& nodes;
   const Neighbors& neighbors;
   const Graph& graph;
-  const Heat& heat;
-  const std::vector<Field>& fields;
   const std::vector<double>& times;
+  const Fields& fields;
+  const Heat& heat;
+  /// Of the nodes in neighbors.range.
+  const std::vector<double>& outliers;
+  const Spectrum& spectrum;
+  /// walkVectors.
+  const std::vector<double>& walk;
+  const Clusters& clusters;
+  /// Without names when samples aren't known.
+  const SampleTable& samples;
+  RowView& view;
   std::string metric;
 };
 

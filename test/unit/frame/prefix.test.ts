@@ -73,8 +73,9 @@ describe("the prefix", () => {
   });
 
   it("refuses flags that this version doesn't know", () => {
-    expect(refusal(bare((view) => view.setUint16(2, 1, true)))).toBe("FRAME_INVALID");
+    expect(refusal(bare((view) => view.setUint16(2, 128, true)))).toBe("FRAME_INVALID");
     expect(refusal(bare((view) => view.setUint16(2, 0x8000, true)))).toBe("FRAME_INVALID");
+    expect(readPrefix(bare((view) => view.setUint16(2, 127, true))).flags).toBe(127);
   });
 
   it("refuses a length that isn't the frame's own", () => {

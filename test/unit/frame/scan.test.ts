@@ -9,7 +9,7 @@ function scan(...bytes: Bytes): number {
   const header = bytes.flat();
   // Bytes around the header that a scan must never take into account.
   const around = Uint8Array.from([0xc1, header, 0x90, 0x90, 0x90, 0x90, 0x90].flat());
-  return scanHeader(around, 1, 1 + header.length);
+  return scanHeader(around, 1, 1 + header.length).values;
 }
 
 function refusal(...bytes: Bytes): string {

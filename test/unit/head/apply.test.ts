@@ -13,8 +13,17 @@ import { CONTINUATION, PROGRAM, receiptOf, specOf } from "./support.ts";
 const JOB = "1".repeat(64);
 const DATASET = "2".repeat(64);
 const SOLVE = "3".repeat(64);
+const ACTOR = "4".repeat(24);
 const ERROR = { code: "APPLICATION", what: "no", where: {} } as const;
 const END = { state: "NODE_FAIL", exitCode: null, reason: "None" };
+
+const LIFE = {
+  incarnation: 2,
+  restarts: 1,
+  worker: "w-000000000001",
+  process: "1".repeat(16),
+  host: "m1",
+};
 
 type FactMap = { readonly [Type in Fact["type"]]: Extract<Fact, { type: Type }> };
 
@@ -82,6 +91,29 @@ const FACTS: FactMap = {
   "solve.succeeded": { type: "solve.succeeded", solveId: SOLVE, launcher: "srun-pmix", atMs: 10 },
   "solve.failed": { type: "solve.failed", solveId: SOLVE, error: ERROR },
   "solve.reopened": { type: "solve.reopened", solveId: SOLVE, atMs: 11 },
+  "actor.named": {
+    type: "actor.named",
+    record: {
+      actorId: ACTOR,
+      program: PROGRAM,
+      actor: "embedder",
+      options: {
+        name: "e",
+        getIfExists: false,
+        lifetime: "detached",
+        hosting: "shared",
+        maxRestarts: 3,
+        maxConcurrency: 1,
+      },
+      owner: { identity: "c-000000000001", process: "c".repeat(16) },
+      pool: null,
+    },
+    args: { json: [{ model: "kmer" }] },
+    atMs: 12,
+  },
+  "actor.placed": { type: "actor.placed", actorId: ACTOR, ...LIFE },
+  "actor.ended": { type: "actor.ended", actorId: ACTOR, error: ERROR, gone: false, atMs: 13 },
+  "actor.gone": { type: "actor.gone", actorId: ACTOR },
 };
 
 /** The state after these facts of the table. */
@@ -189,8 +221,34 @@ describe("a solve", () => {
   });
 });
 
+describe("a named actor", () => {
+  const named = (...types: readonly Fact["type"][]) =>
+    after("actor.named", ...types).actors.get(ACTOR);
+
+  test("is there from its intent on, and where its last life was sent", () => {
+    expect(named()).toMatchObject({ args: { json: [{ model: "kmer" }] }, placed: null, atMs: 12 });
+    expect(named("actor.placed")).toMatchObject({ placed: LIFE, ended: null });
+  });
+
+  test("that ended is kept while its last life may still be there", () => {
+    expect(named("actor.placed", "actor.ended")).toMatchObject({ placed: LIFE, ended: ERROR });
+    expect(named("actor.placed", "actor.ended", "actor.gone")).toBeUndefined();
+    const state = after("actor.named");
+    apply(state, { ...FACTS["actor.ended"], gone: true });
+    expect(state.actors.size).toBe(0);
+  });
+
+  test("changes the snapshot, which has no word of actors without one", () => {
+    expect(stateSnapshot(after("actor.named"))).toHaveProperty("actors");
+    expect(stateSnapshot(after("epoch"))).not.toHaveProperty("actors");
+  });
+});
+
 describe("a damaged log", () => {
-  const opening: readonly string[] = ["epoch", "program.submitted", "dataset.submitted"];
+  const opening: readonly string[] = [
+    ...["epoch", "program.submitted", "dataset.submitted"],
+    "actor.named",
+  ];
   const others = Object.values(FACTS).filter(({ type }) => !opening.includes(type));
 
   test.each(others)("is noticed by $type about something unknown", (fact) => {

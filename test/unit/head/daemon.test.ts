@@ -20,8 +20,9 @@ function setUp() {
       new Promise((resolve, reject) => {
         appends.push({ facts, end: (error) => (error === undefined ? resolve() : reject(error)) });
       }),
-    carryOut: (effect) => effects.push(effect),
+    carryOut: (some) => void effects.push(...some),
     fatal: (error) => fatal.push(error),
+    defer: (run) => run(),
   });
   return { daemon, appends, effects, fatal };
 }
@@ -133,6 +134,29 @@ describe("a failed append", () => {
     expect(effects).toEqual([]);
     expect(appends).toHaveLength(1);
   });
+});
+
+test("what comes in one turn is one decision, and one command to a worker", async () => {
+  const effects: Effect[][] = [];
+  const turns: (() => void)[] = [];
+  const appends: number[] = [];
+  const daemon = new HeadDaemon(newHeadState(emptyState(), CONFIG, 0), {
+    now: () => 0,
+    append: async (facts) => void appends.push(facts.length),
+    carryOut: (some) => void effects.push([...some]),
+    fatal: (error) => expect.fail(error.message),
+    defer: (run) => void turns.push(run),
+  });
+  daemon.feed({ type: "report", worker: "w1", report: reportOf() });
+  for (const name of ["a", "b"]) daemon.feed(submission(name));
+  expect([turns.length, effects]).toEqual([1, []]);
+  turns.pop()?.();
+  await settle();
+  expect(appends).toEqual([2]);
+  expect(effects.map((some) => some.map(({ type }) => type))).toEqual([
+    ["reply", "reply", "command"],
+  ]);
+  expect(effects.flat().at(-1)).toMatchObject({ assign: [{ attempt: 0 }, { attempt: 0 }] });
 });
 
 test("a mistake in the core ends the head before anything of it leaves", async () => {

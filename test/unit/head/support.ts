@@ -9,6 +9,7 @@ import type {
   HeadEvent,
   HeadState,
 } from "../../../head/core/events.ts";
+import { needOf } from "../../../head/core/step.ts";
 import { emptyState, type Fact, stateSnapshot } from "../../../head/core/facts.ts";
 import { canonicalJson, sha256Hex } from "../../../runtime/ids.ts";
 import type { DatasetSpec, Done, Outcome, Receipt, Report } from "../../../runtime/messages.ts";
@@ -92,7 +93,21 @@ export function reportOf(change: Partial<Report> & { incarnation?: number } = {}
   const { incarnation = 1, ...rest } = change;
   const process = String(incarnation).padStart(16, "0");
   const seen = { epoch: 1, sequence: 0 };
-  return { process, host: "m1", slots: 1, hosting: 0, seen, held: [], done: [], ...rest };
+  return {
+    process,
+    host: "m1",
+    slots: 1,
+    hosting: 0,
+    sharing: 0,
+    actors: [],
+    announced: true,
+    ended: [],
+    processes: [],
+    seen,
+    held: [],
+    done: [],
+    ...rest,
+  };
 }
 
 export type Decision = ReturnType<typeof decide>;
@@ -184,9 +199,12 @@ export function expectReplayed(facts: readonly Fact[], state: HeadState): void {
 function expectLoads(state: HeadState): void {
   for (const [name, worker] of state.workers) {
     const flights = [...state.flights.values()].filter((flight) => flight.worker === name);
-    const queued = flights.filter(({ assignment }) => /^(plan|shard)\//.test(assignment.task));
-    expect(worker.load, `load of ${name}`).toBe(queued.length);
-    expect(worker.hosted, `hosted of ${name}`).toBe(flights.length - queued.length);
+    const of = (need: string): number =>
+      flights.filter(({ assignment }) => needOf(assignment) === need).length;
+    expect(worker.load, `load of ${name}`).toBe(of("queue"));
+    expect(worker.hosted, `hosted of ${name}`).toBe(of("process"));
+    expect(worker.opening, `opening at ${name}`).toBe(of("shared"));
+    expect([...worker.tasks].sort()).toEqual(flights.map((it) => it.assignment.task).sort());
   }
 }
 

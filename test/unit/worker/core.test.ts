@@ -2,40 +2,34 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
+  ACTORS_PER_EXECUTOR_MAX,
   FRAME_BYTES_MAX,
   HOSTED_PER_WORKER_MAX,
   REPORT_DONE_MAX,
+  REPORT_ENDED_MAX,
   SHARDS_PER_EXECUTOR,
 } from "../../../runtime/limits.ts";
 import { encodeFrame } from "../../../runtime/frame/codec.ts";
-import { type Report, parseMessage, report as reportSchema } from "../../../runtime/messages.ts";
 import {
-  decide,
-  newWorkerState,
-  type WorkerEffect,
-  type WorkerEvent,
-  type WorkerState,
-} from "../../../worker/core.ts";
-import { assignmentOf } from "../../scenario/worker.ts";
+  type Outcome,
+  parseMessage,
+  type Report,
+  report as reportSchema,
+} from "../../../runtime/messages.ts";
+import { decide } from "../../../worker/core/core.ts";
+import { reportOf } from "../../../worker/core/reports.ts";
+import type { WorkerEffect, WorkerEvent, WorkerState } from "../../../worker/core/state.ts";
+import { commandOf, newWorker } from "../../scenario/worker.ts";
 import { receiptOf } from "../head/support.ts";
 
 const EPOCH = { number: 1, leader: "A" };
 
 function order(sequence: number, assign: readonly string[]): WorkerEvent {
-  const command = { epoch: EPOCH, sequence, assign: assign.map(assignmentOf), cancel: [], ack: [] };
-  return { type: "command", command };
+  return commandOf(sequence, { assign: assign.join(",") });
 }
 
-/** The last report that these events lead to. */
-function reported(state: WorkerState, ...events: readonly WorkerEvent[]): Report {
-  let last: Report | undefined;
-  for (const event of events) {
-    for (const effect of decide(state, event, 0).effects) {
-      if (effect.type === "report") last = effect.report;
-    }
-  }
-  if (last === undefined) throw new Error("nothing was reported");
-  return last;
+function isReport({ type }: WorkerEffect): boolean {
+  return type === "report";
 }
 
 describe("a report", () => {
@@ -43,15 +37,16 @@ describe("a report", () => {
 
   /** A worker at which all these tasks ended and none was acknowledged. */
   function finished(): { state: WorkerState; last: Report } {
-    const state = newWorkerState(1, "1".repeat(16), "m1");
-    const events: WorkerEvent[] = [{ type: "ready", key: 0 }, order(1, tasks)];
+    const state = newWorker(1);
+    const ready: WorkerEvent = { type: "ready", key: 0, process: "2".repeat(16) };
+    const events: WorkerEvent[] = [ready, order(1, tasks)];
     const done = tasks.map((task, i): WorkerEvent => {
       const outcome = { kind: "committed", receipt: receiptOf(0, i), end: null } as const;
       return { type: "done", key: 0, done: { task, attempt: 0, outcome } };
     });
-    const leader: WorkerEvent = { type: "leader", epoch: EPOCH };
-    decide(state, leader, 0);
-    return { state, last: reported(state, ...events, ...done) };
+    decide(state, { type: "leader", epoch: EPOCH }, 0);
+    for (const event of [...events, ...done]) decide(state, event, 0);
+    return { state, last: reportOf(state) };
   }
 
   test("holds a bounded number of results, the oldest first; the rest isn't taken for lost", () => {
@@ -68,38 +63,116 @@ describe("a report", () => {
     expect(frame.length).toBeLessThan(FRAME_BYTES_MAX / 2);
   });
 
-  test("goes on with the rest once the first were acknowledged", () => {
+  test("goes on with the rest at once when the first were acknowledged", () => {
     const { state, last } = finished();
-    const ack = last.done.map(({ task, attempt }) => ({ task, attempt }));
-    const command = { epoch: EPOCH, sequence: 2, assign: [], cancel: [], ack };
-    decide(state, { type: "command", command }, 0);
-    const next = decide(state, { type: "tick" }, 60_000).effects.find(
-      ({ type }) => type === "report",
-    );
-    if (next?.type !== "report") throw new Error("nothing was reported");
-    expect(next.report.done.map(({ task }) => task)).toEqual(
+    const ack = last.done.map(({ task, attempt }) => `${task}#${attempt}`).join(",");
+    expect(decide(state, commandOf(2, { ack }), 0).effects.some(isReport)).toBe(true);
+    expect(reportOf(state).done.map(({ task }) => task)).toEqual(
       tasks.slice(REPORT_DONE_MAX, 2 * REPORT_DONE_MAX),
     );
   });
 });
 
 test("drivers and actors of one worker are bounded, the living ones included", () => {
-  const state = newWorkerState(1, "1".repeat(16), "m1");
+  const state = newWorker(1);
   const hosts = Array.from({ length: HOSTED_PER_WORKER_MAX }, (_, i) => `host/${i}`);
   decide(state, { type: "leader", epoch: EPOCH }, 0);
   decide(state, order(1, hosts), 0);
-  for (let key = 0; key <= HOSTED_PER_WORKER_MAX; key += 1)
-    decide(state, { type: "ready", key }, 0);
-  expect(state.queue).toEqual([]);
-  const report = reported(state, order(2, ["host/x", "drive/x", "shard/a/0/0"]), {
-    type: "leader",
-    epoch: { number: 2, leader: "B" },
-  });
+  for (let key = 0; key <= HOSTED_PER_WORKER_MAX; key += 1) {
+    decide(state, { type: "ready", key, process: "2".repeat(16) }, 0);
+  }
+  expect(state.queue.size).toBe(0);
+  const late = order(2, ["host/x", "drive/x", "shard/a/0/0"]);
+  expect(decide(state, late, 0).effects.some(isReport)).toBe(true);
+  const report = reportOf(state);
   const refused = report.done.map(({ task, outcome }) =>
     outcome.kind === "failed" ? `${task} ${outcome.error.code}` : task,
   );
   expect(refused).toEqual(["host/x NO_CAPACITY", "drive/x NO_CAPACITY"]);
   expect(report.held.map(({ task }) => task)).toContain("shard/a/0/0");
+});
+
+describe("thousands of shared actors", () => {
+  const leader: WorkerEvent = { type: "leader", epoch: EPOCH };
+
+  /** A worker at which so many actors live, told to the head. */
+  function hosting(count: number): WorkerState {
+    const state = newWorker(2);
+    decide(state, leader, 0);
+    for (let key = 0; key < 6; key += 1) {
+      decide(state, { type: "ready", key, process: "2".repeat(16) }, 0);
+    }
+    for (let first = 0; first < count; first += 500) {
+      const ids = Array.from({ length: Math.min(500, count - first) }, (_, i) => `s${first + i}`);
+      decide(
+        state,
+        order(
+          1,
+          ids.map((id) => `host/${id}`),
+        ),
+        0,
+      );
+      for (const id of ids) decide(state, hostedEvent(state, id), 0);
+      decide(state, commandOf(1, { ack: ids.map((id) => `host/${id}#0`).join(",") }), 0);
+    }
+    return state;
+  }
+
+  function hostedEvent(state: WorkerState, id: string): WorkerEvent {
+    const key = state.tasks.get(`host/${id}`)?.key ?? -1;
+    const done = { task: `host/${id}`, attempt: 0, outcome: outcomeOf(`host/${id}`) };
+    return { type: "done", key, done };
+  }
+
+  test("fill one executor after the other", () => {
+    const state = hosting(ACTORS_PER_EXECUTOR_MAX + 10);
+    const shared = [...state.executors.values()].filter(({ role }) => role === "shared");
+    expect(shared.map(({ actors }) => actors.size)).toEqual([ACTORS_PER_EXECUTOR_MAX, 10]);
+    expect(state.sharing).toBe(ACTORS_PER_EXECUTOR_MAX + 10);
+  });
+
+  test("make reports no larger and events no dearer", () => {
+    const state = hosting(10_000);
+    expect(JSON.stringify(reportOf(state)).length).toBeLessThan(1_000);
+    const startedMs = performance.now();
+    for (let i = 0; i < 10_000; i += 1) {
+      decide(state, i % 2 === 0 ? { type: "tick" } : leader, i);
+      reportOf(state);
+    }
+    const ended = {
+      actorId: "",
+      incarnation: 0,
+      error: { code: "ACTOR_DIED", what: "", where: {} },
+    };
+    for (let i = 0; i < 5_000; i += 1) {
+      const key = state.lives.get(`s${i}`)?.key ?? -1;
+      const error = ended.error as Report["ended"][number]["error"];
+      decide(state, { type: "ended", key, ended: { ...ended, error, actorId: `s${i}` } }, i);
+    }
+    expect(state.lives.size).toBe(5_000);
+    // Were each event to look at each actor, this would be 10^8 looks.
+    expect(performance.now() - startedMs).toBeLessThan(2_000);
+  });
+
+  test("end with their executor, told a page at a time", () => {
+    const state = hosting(1_000);
+    const [executor] = [...state.shared.values()][0] ?? [];
+    const key = executor?.key ?? -1;
+    expect(
+      decide(state, { type: "exited", key, reason: "SIGSEGV" }, 0).effects.some(isReport),
+    ).toBe(true);
+    const heard = new Set<string>();
+    for (let sequence = 2; state.ended.size > 0; sequence += 1) {
+      const report = reportOf(state);
+      expect(report.ended.length).toBeLessThanOrEqual(REPORT_ENDED_MAX);
+      for (const { actorId } of report.ended) heard.add(actorId);
+      const endSeen = report.ended.map(({ actorId }) => `${actorId}#0`).join(",");
+      const { effects } = decide(state, commandOf(sequence, { endSeen }), 0);
+      expect(effects.some(isReport), "more is told at once").toBe(state.ended.size > 0);
+    }
+    expect(heard.size).toBe(1_000);
+    expect(reportOf(state)).toMatchObject({ hosting: 0, sharing: 0, ended: [] });
+  });
 });
 
 const small = fc.nat({ max: 9 });
@@ -113,8 +186,26 @@ const happening = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("done" as const), small }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("exited" as const), small }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("tick" as const), small }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("end" as const), small }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("ended" as const), small }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("busy" as const), small }) },
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
+
+/** Every second actor shares its executor; a third has a name. */
+function actorOf(small: number): string {
+  return `${small % 2 === 0 ? "s" : "o"}${small % 3 === 0 ? "n" : ""}${small}`;
+}
+
+function taskOf({ small, own }: { small: number; own: boolean }): string {
+  return own ? `host/${actorOf(small)}` : `shard/${small}/0/0`;
+}
+
+function outcomeOf(task: string): Outcome {
+  if (!task.startsWith("host/")) return { kind: "committed", receipt: receiptOf(0, 0), end: null };
+  const place = { worker: "w1", process: "2".repeat(16), host: "m1", socket: "/s", token: "t" };
+  return { kind: "hosted", address: { ...place, pid: 1, actorId: task.slice(5), incarnation: 0 } };
+}
 
 /** The event that a happening is here and now; undefined when it can't happen. */
 function eventOf(state: WorkerState, it: Happening, sequence: number): WorkerEvent | undefined {
@@ -122,20 +213,33 @@ function eventOf(state: WorkerState, it: Happening, sequence: number): WorkerEve
   const executor = executors[it.small % Math.max(1, executors.length)];
   switch (it.kind) {
     case "order":
-      return order(sequence, [`${it.own ? "host" : "shard"}/${it.small}/0/0#${sequence}`]);
-    case "cancel": {
-      const cancel = [`shard/${it.small}/0/0`, `host/${it.small}/0/0`];
-      return { type: "command", command: { epoch: EPOCH, sequence, assign: [], cancel, ack: [] } };
+      return order(sequence, [`${taskOf(it)}#${sequence}`]);
+    case "cancel":
+      return commandOf(sequence, { cancel: `shard/${it.small}/0/0,host/${actorOf(it.small)}` });
+    case "end": {
+      const actorId = actorOf(it.small);
+      const incarnation = state.lives.get(actorId)?.incarnation ?? it.small;
+      return commandOf(sequence, { end: `${actorId}#${incarnation}` });
     }
     case "ready":
+      return executor && { type: "ready", key: executor.key, process: "2".repeat(16) };
     case "exited":
-      return executor && { type: it.kind, key: executor.key, reason: "SIGKILL" };
+      return executor && { type: "exited", key: executor.key, reason: "SIGKILL" };
+    case "busy":
+      return executor && { type: "busy", key: executor.key, busy: !executor.busy };
+    case "ended": {
+      const actorId = [...(executor?.actors ?? [])][0];
+      const life = state.lives.get(actorId ?? "");
+      if (executor === undefined || actorId === undefined || life === undefined) return undefined;
+      const { incarnation } = life;
+      const error = { code: "ACTOR_DIED", what: "by itself", where: {} } as const;
+      return { type: "ended", key: executor.key, ended: { actorId, incarnation, error } };
+    }
     case "done": {
-      const running = executor?.tasks[0];
+      const running = [...(executor?.tasks.values() ?? [])][0];
       if (executor === undefined || running === undefined) return undefined;
       const { task, attempt } = running;
-      const outcome = { kind: "committed", receipt: receiptOf(0, 0), end: null } as const;
-      return { type: "done", key: executor.key, done: { task, attempt, outcome } };
+      return { type: "done", key: executor.key, done: { task, attempt, outcome: outcomeOf(task) } };
     }
     case "tick":
       return { type: "tick" };
@@ -150,7 +254,7 @@ test("whatever happens, an assignment stands in one place and executors keep the
       fc.integer({ min: 1, max: 3 }),
       fc.array(happening, { maxLength: 80 }),
       (slots, all) => {
-        const state = newWorkerState(slots, "1".repeat(16), "m1");
+        const state = newWorker(slots);
         decide(state, { type: "leader", epoch: EPOCH }, 0);
         for (const [index, it] of all.entries()) {
           const event = eventOf(state, it, index + 1);
@@ -167,16 +271,33 @@ function expectBounds(state: WorkerState, effects: readonly WorkerEffect[]): voi
   const executors = [...state.executors.values()];
   const shards = executors.filter(({ role }) => role === "shards");
   expect(shards.length).toBeLessThanOrEqual(state.slots);
-  for (const { tasks } of shards) expect(tasks.length).toBeLessThanOrEqual(SHARDS_PER_EXECUTOR);
-  for (const { role, tasks } of executors) {
-    if (role === "own") expect(tasks.length).toBeLessThanOrEqual(1);
-    if (role === "idle") expect(tasks).toEqual([]);
+  for (const { tasks } of shards) expect(tasks.size).toBeLessThanOrEqual(SHARDS_PER_EXECUTOR);
+  for (const { role, tasks, actors } of executors) {
+    if (role === "own") expect(tasks.size + actors.size).toBeLessThanOrEqual(1);
+    if (role === "idle") expect(tasks.size + actors.size).toBe(0);
   }
-  const places = [...state.queue, ...executors.flatMap(({ tasks }) => tasks)].map(
-    ({ task }) => task,
-  );
-  expect(new Set(places).size, "a task in two places").toBe(places.length);
+  expectPlaces(state);
+  expectLives(state);
   for (const effect of effects) {
-    if (effect.type === "run") expect(state.executors.get(effect.key)?.ready).toBe(true);
+    if (effect.type === "run") expect(state.executors.get(effect.key)?.process).not.toBeNull();
+  }
+}
+
+function expectPlaces(state: WorkerState): void {
+  const executors = [...state.executors.values()];
+  const places = [...state.queue.keys(), ...executors.flatMap(({ tasks }) => [...tasks.keys()])];
+  expect(new Set(places).size, "a task in two places").toBe(places.length);
+  expect([...state.tasks.keys()].sort(), "the index of tasks").toEqual(places.sort());
+}
+
+function expectLives(state: WorkerState): void {
+  const executors = [...state.executors.values()];
+  const actors = executors.flatMap(({ actors: living }) => [...living]);
+  expect([...state.lives.keys()].sort(), "the index of lives").toEqual(actors.sort());
+  const shared = executors.filter(({ role }) => role === "shared" || role === "ending");
+  expect(state.sharing).toBe(shared.reduce((sum, it) => sum + it.actors.size, 0));
+  for (const { tasks, actors: living, named } of executors) {
+    const held = [...tasks.keys()].map((task) => task.replace("host/", ""));
+    expect(named).toBe([...held, ...living].filter((id) => /^[so]n/.test(id)).length);
   }
 }

@@ -1,7 +1,20 @@
 /** The agent's post: nobody speaks as another, and who calls the dead hears so. */
 import { describe, expect, test } from "vitest";
 import { decodeFrame, encodeFrame, type Frame } from "../../../runtime/frame/codec.ts";
-import { LANE_DATA, PREFIX_BYTES } from "../../../runtime/frame/prefix.ts";
+import {
+  bareFrame,
+  FLAG_ACCEPTOR,
+  FLAG_DIED,
+  FLAG_PING,
+  FLAG_PONG,
+  FLAG_RESEND,
+  FLAG_RESET,
+  FLAG_SYNC,
+  LANE_CONTROL,
+  LANE_DATA,
+  PREFIX_BYTES,
+  type PrefixFields,
+} from "../../../runtime/frame/prefix.ts";
 import { type Identity, PROCESS_NONE, type ProcessId } from "../../../runtime/ids.ts";
 import { PEERS_MAX } from "../../../runtime/limits.ts";
 import { Post } from "../../../worker/post.ts";
@@ -12,16 +25,32 @@ const OWN = "w-000000000001" as Identity;
 const CLIENT = "c-000000000002" as Identity;
 const OTHER = "c-000000000003" as Identity;
 const HEAD = "h-000000000004" as Identity;
-const CALL = [{ kind: "call", id: 1, actorId: "x", method: "go", args: [] }];
-const REPLY = [{ kind: "ok", id: 1, value: 1 }];
+const ITEMS = [[0, 1, "actor", "go", []]];
 
-function frameOf(source: ProcessId, destination: ProcessId, value: unknown = REPLY): Uint8Array {
-  const fields = { lane: LANE_DATA, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
-  return encodeFrame({ ...fields, source, destination }, value);
+function frameOf(
+  source: ProcessId,
+  destination: ProcessId,
+  value: unknown = ITEMS,
+  fields: Partial<PrefixFields> = {},
+): Uint8Array {
+  const rest = { lane: LANE_DATA, flags: 0, link: 3, sequence: 1, ack: 0, ...fields } as const;
+  return encodeFrame({ ...rest, source, destination }, value);
+}
+
+function bareOf(source: ProcessId, destination: ProcessId, flags: number): Uint8Array {
+  return bareFrame({
+    lane: LANE_CONTROL,
+    flags,
+    source,
+    destination,
+    link: 3,
+    sequence: 1,
+    ack: 0,
+  });
 }
 
 /** A post with the executors A and B, and what each party got. */
-function newPost() {
+function newPost(isRunning: (executor: ProcessId) => boolean = () => true) {
   const got: Record<string, Frame[]> = { a: [], b: [], head: [], [CLIENT]: [], [OTHER]: [] };
   const take = (name: string) => (frame: Uint8Array) => got[name]?.push(decodeFrame(frame));
   const post = new Post({
@@ -29,6 +58,7 @@ function newPost() {
     identity: OWN,
     toIdentity: (to, frame) => take(to)(frame),
     toHead: take("head"),
+    isRunning,
   });
   post.admit(A, { send: take("a") });
   post.admit(B, { send: take("b") });
@@ -36,7 +66,7 @@ function newPost() {
 }
 
 const valuesOf = (frames: readonly Frame[] | undefined) => frames?.map(({ value }) => value);
-const DIED = [{ kind: "died", reason: expect.any(String) as unknown }];
+const flagsOf = (frames: readonly Frame[] | undefined) => frames?.map(({ prefix }) => prefix.flags);
 
 describe("a frame from the bus", () => {
   test.each([
@@ -45,32 +75,46 @@ describe("a frame from the bus", () => {
     ["the head", PROCESS_NONE],
   ])("is refused when it says that it comes from %s", (_who, source) => {
     const { post, got } = newPost();
-    const order = frameOf(source, A, { op: "run" });
-    expect(() => post.deliver(CLIENT, order)).toThrow("FRAME_INVALID");
+    for (const order of [frameOf(source, A), bareOf(source, A, FLAG_DIED)]) {
+      expect(() => post.deliver(CLIENT, order)).toThrow("FRAME_INVALID");
+    }
     expect(got["a"]).toEqual([]);
   });
 
   test("is taken as the head's from a head", () => {
     const { post, got } = newPost();
-    post.deliver(HEAD, frameOf(PROCESS_NONE, A, { kind: "ok" }));
+    post.deliver(HEAD, frameOf(PROCESS_NONE, A, { kind: "ok" }, { link: 0 }));
     expect(valuesOf(got["a"])).toEqual([{ kind: "ok" }]);
   });
 
-  test("is refused when another frame hides behind it", () => {
+  test("is refused when another frame hides behind it, or it is cut", () => {
     const { post } = newPost();
     const [other, bytes] = [processOf("c"), [] as Uint8Array[]];
     post.admit(other, { send: (frame) => bytes.push(frame) });
     const frame = frameOf(FAR, other);
-    const hidden = Buffer.concat([frame, frameOf(SELF, other, { op: "run" })]);
+    const hidden = Buffer.concat([frame, frameOf(SELF, other)]);
     expect(() => post.deliver(CLIENT, hidden)).toThrow("FRAME_INVALID");
-    expect(() => post.deliver(CLIENT, frame.subarray(0, PREFIX_BYTES))).toThrow("FRAME_INVALID");
+    for (const cut of [0, 1, PREFIX_BYTES - 1, PREFIX_BYTES, frame.length - 1]) {
+      expect(() => post.deliver(CLIENT, frame.subarray(0, cut))).toThrow("FRAME_INVALID");
+    }
     expect(bytes).toEqual([]);
   });
 
-  test("is refused when its process was heard from another identity", () => {
+  test("is forwarded as it is, whatever its header holds", () => {
+    const { post } = newPost();
+    const [other, bytes] = [processOf("c"), [] as Uint8Array[]];
+    post.admit(other, { send: (frame) => bytes.push(frame) });
+    const broken = Uint8Array.from(frameOf(FAR, other)).fill(0xc1, PREFIX_BYTES);
+    post.deliver(CLIENT, broken);
+    expect(bytes.map((frame) => Buffer.from(frame))).toEqual([Buffer.from(broken)]);
+  });
+
+  test("is refused when its process was heard from another identity, a death notice too", () => {
     const { post, got } = newPost();
-    post.deliver(CLIENT, frameOf(FAR, A, CALL));
+    post.deliver(CLIENT, frameOf(FAR, A));
     expect(() => post.deliver(OTHER, frameOf(FAR, A))).toThrow("FRAME_INVALID");
+    const forged = frameOf(FAR, A, "killed", { link: 0, flags: FLAG_DIED });
+    expect(() => post.deliver(OTHER, forged)).toThrow("FRAME_INVALID");
     post.forward(frameOf(A, FAR));
     expect([got["a"]?.length, got[CLIENT]?.length, got[OTHER]?.length]).toEqual([1, 1, 0]);
   });
@@ -104,35 +148,116 @@ describe("an executor", () => {
     expect([got[CLIENT]?.length, got[OTHER]?.length]).toEqual([1, 0]);
   });
 
-  test("may exchange frames with any number of processes; the oldest is forgotten", () => {
+  test("reaches its head and its neighbour", () => {
     const { post, got } = newPost();
-    for (let i = 0; i <= PEERS_MAX; i += 1) {
-      const peer = (i + 1).toString(16).padStart(16, "0") as ProcessId;
-      post.deliver(CLIENT, frameOf(peer, A));
-    }
+    post.forward(frameOf(A, PROCESS_NONE, { id: 1 }, { link: 0 }));
+    post.forward(frameOf(A, B));
+    expect([valuesOf(got["head"]), valuesOf(got["b"])]).toEqual([[{ id: 1 }], [ITEMS]]);
+  });
+
+  test("may exchange frames with any number of processes; the longest unheard is forgotten", () => {
+    const { post, got } = newPost();
+    const peers = Array.from({ length: PEERS_MAX + 1 }, (_, i) => {
+      return (i + 1).toString(16).padStart(16, "0") as ProcessId;
+    });
+    for (const peer of peers.slice(0, PEERS_MAX)) post.deliver(CLIENT, frameOf(peer, A));
+    const [first, second] = peers as [ProcessId, ProcessId];
+    post.deliver(CLIENT, frameOf(first, A));
+    post.deliver(CLIENT, frameOf(peers[PEERS_MAX] as ProcessId, A));
     post.mourn(A, "killed");
-    expect(got[CLIENT]?.length).toBe(PEERS_MAX);
+    const told = new Set(got[CLIENT]?.map(({ prefix }) => prefix.destination));
+    expect([told.size, told.has(first), told.has(second)]).toEqual([PEERS_MAX, true, false]);
+  });
+});
+
+describe("a ping", () => {
+  const pong = (flags: number) => ({ flags, link: 3, source: A, length: PREFIX_BYTES });
+
+  test("of either side is answered for a running executor, which gets it too", () => {
+    const { post, got } = newPost();
+    post.deliver(CLIENT, bareOf(FAR, A, FLAG_PING));
+    post.deliver(CLIENT, bareOf(FAR, A, FLAG_PING | FLAG_ACCEPTOR));
+    post.forward(bareOf(B, A, FLAG_PING));
+    expect(got[CLIENT]?.map(({ prefix }) => prefix)).toMatchObject([
+      { ...pong(FLAG_PONG | FLAG_ACCEPTOR), destination: FAR },
+      { ...pong(FLAG_PONG), destination: FAR },
+    ]);
+    expect(got["b"]?.map(({ prefix }) => prefix)).toMatchObject([
+      { ...pong(FLAG_PONG | FLAG_ACCEPTOR), destination: B },
+    ]);
+    expect(flagsOf(got["a"])).toEqual([FLAG_PING, FLAG_PING | FLAG_ACCEPTOR, FLAG_PING]);
+  });
+
+  test("isn't answered for an executor that is stopped", () => {
+    const { post, got } = newPost((executor) => executor !== A);
+    post.deliver(CLIENT, bareOf(FAR, A, FLAG_PING));
+    post.deliver(CLIENT, bareOf(FAR, B, FLAG_PING));
+    expect(got[CLIENT]?.map(({ prefix }) => prefix.source)).toEqual([B]);
+    expect(got["a"]).toHaveLength(1);
+  });
+
+  test("and other frames are the executors' own to answer", () => {
+    const { post, got } = newPost();
+    post.deliver(CLIENT, frameOf(FAR, A));
+    for (const flags of [0, FLAG_PONG, FLAG_RESET, FLAG_RESEND, FLAG_SYNC]) {
+      post.deliver(CLIENT, bareOf(FAR, A, flags));
+    }
+    expect([got["a"]?.length, got[CLIENT]?.length]).toEqual([6, 0]);
   });
 });
 
 describe("who called an executor that ends", () => {
-  test("hears so behind another agent, and on this machine", () => {
+  test("hears so at once, behind another agent and on this machine", () => {
     const { post, got } = newPost();
-    post.deliver(CLIENT, frameOf(FAR, A, CALL));
-    post.forward(frameOf(B, A, CALL));
+    post.deliver(CLIENT, frameOf(FAR, A));
+    post.forward(frameOf(B, A));
     post.mourn(A, "killed");
-    expect(valuesOf(got[CLIENT])).toEqual([DIED]);
-    expect(valuesOf(got["b"])).toEqual([DIED]);
-    expect(got["b"]?.[0]?.prefix).toMatchObject({ source: A, destination: B });
+    const notice = { flags: FLAG_DIED, source: A, link: 0 };
+    expect(got[CLIENT]).toMatchObject([
+      { prefix: { ...notice, destination: FAR }, value: "killed" },
+    ]);
+    expect(got["b"]).toMatchObject([{ prefix: { ...notice, destination: B }, value: "killed" }]);
   });
 
-  test("hears so when it calls again, on this machine too; a reply to it is dropped", () => {
+  test("and whom it called itself", () => {
+    const { post, got } = newPost();
+    post.learn(A, FAR, CLIENT);
+    post.forward(frameOf(A, FAR));
+    post.forward(frameOf(A, B));
+    post.mourn(A, "killed");
+    expect(valuesOf(got[CLIENT])).toEqual([ITEMS, "killed"]);
+    expect(valuesOf(got["b"])).toEqual([ITEMS, "killed"]);
+  });
+
+  test("hears so when it calls again, on this machine too", () => {
     const { post, got } = newPost();
     post.mourn(A, "killed");
     post.learn(B, A, OWN);
-    post.forward(frameOf(B, A, CALL));
-    post.deliver(CLIENT, frameOf(FAR, A, CALL));
-    post.deliver(CLIENT, frameOf(FAR, A, REPLY));
-    expect([valuesOf(got["b"]), valuesOf(got[CLIENT])]).toEqual([[DIED], [DIED]]);
+    post.forward(frameOf(B, A));
+    post.deliver(CLIENT, frameOf(FAR, A));
+    expect([flagsOf(got["b"]), flagsOf(got[CLIENT])]).toEqual([[FLAG_DIED], [FLAG_DIED]]);
+    expect(got["b"]?.[0]?.prefix).toMatchObject({ source: A, destination: B });
+  });
+
+  test.each([
+    ["a ping", FLAG_PING, 1],
+    ["a question how far it is", FLAG_SYNC, 1],
+    ["an ask to send again", FLAG_RESEND, 1],
+    ["an ack", 0, 0],
+    ["a pong", FLAG_PONG, 0],
+    ["a reset", FLAG_RESET, 0],
+    ["a death notice", FLAG_DIED, 0],
+  ])("after %s is told so, unless that would go on for ever", (_what, flags, answers) => {
+    const { post, got } = newPost();
+    post.mourn(A, "killed");
+    for (const side of [0, FLAG_ACCEPTOR]) post.deliver(CLIENT, bareOf(FAR, A, flags | side));
+    expect(got[CLIENT]).toHaveLength(answers * 2);
+  });
+
+  test("never hears that an agent died, or of frames outside of links", () => {
+    const { post, got } = newPost();
+    post.deliver(CLIENT, frameOf(FAR, SELF));
+    post.deliver(CLIENT, frameOf(FAR, processOf("c"), ITEMS, { link: 0 }));
+    expect(got[CLIENT]).toEqual([]);
   });
 });

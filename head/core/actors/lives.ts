@@ -1,0 +1,392 @@
+/**
+ * Pure core. Lives of actors: where the next one starts, how one begins, ends or is given up, and
+ * when another may follow. A named actor's next life follows the proof that the last one is over,
+ * or the end of its lease (NAMED_RESTART_MS without a word of its worker); others' follow at once.
+ */
+import { type ErrorData, ERRORS, SystemError } from "../../../runtime/errors.ts";
+import {
+  HOSTS_STARTING_MAX,
+  LIFE_DELAY_MAX_MS,
+  LIFE_DELAY_MS,
+  LIFE_YOUNG_MS,
+  LIVES_AT_ONCE_MAX,
+  WORKER_REFUSED_MS,
+} from "../../../runtime/limits.ts";
+import type { ActorAddress, ActorLife, Assignment, Outcome } from "../../../runtime/messages.ts";
+import type { EndingLife, HeadState, Step, WorkerView } from "../events.ts";
+import { beginFlight, endFlight, outboxOf, record, roomiest, roomOf } from "../step.ts";
+import { answerWaiters, enter, retire } from "./registry.ts";
+import type { ActorEntry } from "./types.ts";
+import { isAt, proveEnd } from "./unproven.ts";
+import { viewOf } from "./views.ts";
+
+/** What the worker's task of an actor is called; its attempt is the incarnation. */
+export function hostTask(actorId: string): string {
+  return `host/${actorId}`;
+}
+
+/** Puts an actor without a life where it waits for the next one. */
+export function offer({ actors }: HeadState, entry: ActorEntry, nowMs: number): void {
+  const { name, hosting } = entry.record.options;
+  const isHeld = nowMs < entry.dueMs || (name !== null && actors.unproven.has(name));
+  actors.delayed.delete(entry);
+  if (isHeld) actors.delayed.add(entry);
+  else actors.queues[hosting].add(entry);
+}
+
+function withdraw({ actors }: HeadState, entry: ActorEntry): void {
+  actors.delayed.delete(entry);
+  actors.queues[entry.record.options.hosting].delete(entry);
+}
+
+/** Starts lives while there is room; what one kind waits for doesn't hold the other up. */
+export function placeActors(state: HeadState, step: Step, nowMs: number): void {
+  for (const need of ["process", "shared"] as const) {
+    for (const entry of state.actors.queues[need]) {
+      const worker = roomiest(state, (view) => roomForActor(view, need, nowMs));
+      if (worker === undefined) break;
+      startLife(state, step, entry, worker, nowMs);
+    }
+  }
+}
+
+/** How many more actors a worker takes now. */
+export function roomForActor(view: WorkerView, need: "process" | "shared", nowMs: number): number {
+  if (nowMs < view.refusedUntilMs || view.opening + view.hosted >= HOSTS_STARTING_MAX) return 0;
+  return roomOf(view, need);
+}
+
+function startLife(
+  state: HeadState,
+  step: Step,
+  entry: ActorEntry,
+  worker: string,
+  nowMs: number,
+): void {
+  const { actorId, program, options } = entry.record;
+  const { incarnation, restarts } = entry;
+  withdraw(state, entry);
+  const view = state.workers.get(worker);
+  if (options.name !== null && view !== undefined) {
+    const { process, host } = view;
+    const life = { incarnation, restarts, worker, process, host };
+    record(state, step, { type: "actor.placed", actorId, ...life });
+  }
+  const work = { kind: "host", record: entry.record } as const;
+  const assignment: Assignment = {
+    task: hostTask(actorId),
+    attempt: incarnation,
+    program,
+    work,
+  };
+  const outbox = outboxOf(state, step, worker);
+  outbox.assign.push(assignment);
+  beginFlight(state, { worker, attempt: incarnation, sequence: outbox.sequence, assignment });
+  entry.worker = worker;
+  enter(state, entry, "starting", nowMs);
+}
+
+/** Whether this is the present life of the actor. */
+export function isPresent(entry: ActorEntry, worker: string, incarnation: number): boolean {
+  return entry.worker === worker && entry.incarnation === incarnation;
+}
+
+/** How the start of a life went. */
+export function takeHosted(
+  state: HeadState,
+  step: Step,
+  worker: string,
+  { actorId, incarnation }: ActorLife,
+  outcome: Outcome,
+  nowMs: number,
+): void {
+  const entry = state.actors.entries.get(actorId);
+  // Of one that this leader doesn't know yet its worker's announcement tells.
+  if (entry === undefined) return;
+  if (outcome.kind === "hosted") {
+    adopt(state, step, entry, { worker, incarnation, address: outcome.address }, nowMs);
+  } else if (outcome.kind === "failed" && entry.state === "starting") {
+    if (isPresent(entry, worker, incarnation)) failStart(state, step, entry, outcome.error, nowMs);
+  }
+}
+
+function becomeAlive(
+  state: HeadState,
+  step: Step,
+  entry: ActorEntry,
+  address: ActorAddress,
+  nowMs: number,
+): void {
+  if (entry.state === "alive") return;
+  const { actorId, options } = entry.record;
+  endFlight(state, hostTask(actorId));
+  const view = state.workers.get(entry.worker ?? "");
+  if (view !== undefined && !view.lives.has(actorId)) {
+    view.lives.add(actorId);
+    if (options.hosting === "process") view.livesOwn += 1;
+  }
+  entry.address = address;
+  enter(state, entry, "alive", nowMs);
+  answerWaiters(step, entry);
+}
+
+/** A constructor's error is final; a worker that has no room costs nothing; others are a death. */
+function failStart(
+  state: HeadState,
+  step: Step,
+  entry: ActorEntry,
+  error: ErrorData,
+  nowMs: number,
+): void {
+  const view = state.workers.get(entry.worker ?? "");
+  if (error.code === "NO_CAPACITY") {
+    if (view !== undefined) view.refusedUntilMs = nowMs + WORKER_REFUSED_MS;
+    loseLife(state, step, entry, { error, proven: true, counts: false }, nowMs);
+  } else if (ERRORS[error.code].retry === "never") {
+    leaveWorker(state, entry);
+    die(state, step, entry, error, nowMs);
+  } else {
+    loseLife(state, step, entry, { error, proven: true, counts: true }, nowMs);
+  }
+}
+
+/**
+ * A life that a worker has and this leader didn't place there: taken up when the actor has no other
+ * and this may be its present one, else ended.
+ */
+export function adopt(
+  state: HeadState,
+  step: Step,
+  entry: ActorEntry,
+  life: { worker: string; incarnation: number; address: ActorAddress | null },
+  nowMs: number,
+): void {
+  const { worker, incarnation, address } = life;
+  const { record: actor, state: was } = entry;
+  if (was !== "dead" && isPresent(entry, worker, incarnation)) {
+    if (address !== null) becomeAlive(state, step, entry, address, nowMs);
+    return;
+  }
+  if (!isAdoptable(state, entry, worker, incarnation)) {
+    endLife(state, step, worker, { actorId: actor.actorId, incarnation });
+    return;
+  }
+  withdraw(state, entry);
+  if (actor.options.name !== null) state.actors.unproven.delete(actor.options.name);
+  const restarts = entry.restarts + incarnation - entry.incarnation;
+  entry.restarts = Math.min(Math.max(0, restarts), actor.options.maxRestarts);
+  entry.incarnation = incarnation;
+  entry.worker = worker;
+  entry.error = null;
+  if (address !== null) {
+    becomeAlive(state, step, entry, address, nowMs);
+    return;
+  }
+  const task = hostTask(actor.actorId);
+  const work = { kind: "host", record: actor } as const;
+  const assignment = { task, attempt: incarnation, program: actor.program, work };
+  beginFlight(state, { worker, attempt: incarnation, sequence: 0, assignment });
+  if (was !== "starting") enter(state, entry, "starting", nowMs);
+}
+
+function isAdoptable(
+  state: HeadState,
+  entry: ActorEntry,
+  worker: string,
+  incarnation: number,
+): boolean {
+  if (entry.state === "dead" || entry.worker !== null) return false;
+  const { actorId, options } = entry.record;
+  const view = state.workers.get(worker);
+  if (view === undefined || view.ends.has(lifeKey({ actorId, incarnation }))) return false;
+  // The life before the one that would be next was given up, and nothing has taken its place yet.
+  if (options.name === null) return incarnation >= entry.incarnation - 1;
+  const life = state.actors.unproven.get(options.name);
+  return (
+    life?.actorId === actorId &&
+    life.incarnation === incarnation &&
+    life.worker === worker &&
+    isAt(life, view) &&
+    !life.told
+  );
+}
+
+/** How a life came to its end. */
+export interface LifeEnd {
+  readonly error: ErrorData;
+  /** Whether it is certain that it is over. */
+  readonly proven: boolean;
+  /** Whether it costs a restart. */
+  readonly counts: boolean;
+  /** Whether its worker was told to end it. */
+  readonly told?: boolean;
+}
+
+/** The present life is over or given up. */
+export function loseLife(
+  state: HeadState,
+  step: Step,
+  entry: ActorEntry,
+  end: LifeEnd,
+  nowMs: number,
+): void {
+  const { worker, incarnation } = entry;
+  const { name } = entry.record.options;
+  const view = state.workers.get(worker ?? "");
+  const sent = state.flights.get(hostTask(entry.record.actorId))?.sequence;
+  const isSeen = sent === undefined || (view !== undefined && sent <= view.seen);
+  const isYoung = end.counts && nowMs - entry.sinceMs < LIFE_YOUNG_MS;
+  entry.young = isYoung ? entry.young + 1 : 0;
+  leaveWorker(state, entry);
+  if (name === null || end.proven || view === undefined || worker === null) {
+    follow(state, step, entry, end.error, end.counts, nowMs);
+    return;
+  }
+  state.actors.unproven.set(name, {
+    actorId: entry.record.actorId,
+    incarnation,
+    worker,
+    process: isSeen ? view.process : null,
+    host: view.host,
+    error: end.error,
+    counts: end.counts,
+    heardMs: view.lastSeenMs,
+    told: end.told ?? false,
+    tellMs: 0,
+  });
+  entry.error = end.error;
+  enter(state, entry, "restarting", nowMs);
+  offer(state, entry, nowMs);
+}
+
+/** What follows a life that is over: the next one, or death. */
+export function follow(
+  state: HeadState,
+  step: Step,
+  entry: ActorEntry,
+  error: ErrorData,
+  counts: boolean,
+  nowMs: number,
+): void {
+  withdraw(state, entry);
+  if (counts && entry.restarts >= entry.record.options.maxRestarts) {
+    die(state, step, entry, error, nowMs);
+    return;
+  }
+  entry.incarnation += 1;
+  if (counts) entry.restarts += 1;
+  if (counts) entry.error = error;
+  else entry.error ??= error;
+  entry.dueMs = nowMs + delayAfter(entry.young);
+  const isFirst = entry.state === "starting" && entry.restarts === 0;
+  enter(state, entry, isFirst ? "pending" : "restarting", nowMs);
+  offer(state, entry, nowMs);
+}
+
+/** Milliseconds before the next life: none but in a crash loop. */
+function delayAfter(young: number): number {
+  if (young <= LIVES_AT_ONCE_MAX) return 0;
+  return Math.min(LIFE_DELAY_MS * 2 ** (young - LIVES_AT_ONCE_MAX - 1), LIFE_DELAY_MAX_MS);
+}
+
+function leaveWorker(state: HeadState, entry: ActorEntry): void {
+  if (entry.worker === null) return;
+  const { actorId, options } = entry.record;
+  endFlight(state, hostTask(actorId));
+  const view = state.workers.get(entry.worker);
+  if (view?.lives.delete(actorId) === true && options.hosting === "process") view.livesOwn -= 1;
+  entry.lastWorker = entry.worker;
+  entry.worker = null;
+  entry.address = null;
+}
+
+/** Ends an actor for good: its present life, and all others. */
+export function die(
+  state: HeadState,
+  step: Step,
+  entry: ActorEntry,
+  error: ErrorData,
+  nowMs: number,
+): void {
+  if (entry.state === "dead") return;
+  const { worker, incarnation } = entry;
+  const { actorId, options } = entry.record;
+  if (worker !== null) {
+    endLife(state, step, worker, { actorId, incarnation });
+    const view = state.workers.get(worker);
+    if (options.name !== null && view !== undefined) {
+      const { host, lastSeenMs: heardMs } = view;
+      const sent = state.flights.get(hostTask(actorId))?.sequence ?? 0;
+      const process = sent <= view.seen ? view.process : null;
+      const life = { actorId, incarnation, worker, process, host, error, counts: true };
+      state.actors.unproven.set(options.name, { ...life, heardMs, told: true, tellMs: 0 });
+    }
+  }
+  withdraw(state, entry);
+  leaveWorker(state, entry);
+  entry.error = error;
+  if (state.durable.actors.has(actorId)) {
+    const last = state.actors.unproven.get(options.name ?? "");
+    const gone = last?.actorId !== actorId;
+    record(state, step, { type: "actor.ended", actorId, error, gone, atMs: nowMs });
+  }
+  retire(state, entry, nowMs);
+  answerWaiters(step, entry);
+}
+
+export function lifeKey({ actorId, incarnation }: ActorLife): string {
+  return `${actorId}#${incarnation}`;
+}
+
+/** Tells a worker to end a life, until it says that it did. */
+export function endLife(state: HeadState, step: Step, worker: string, life: ActorLife): void {
+  const view = state.workers.get(worker);
+  if (view === undefined || view.ends.has(lifeKey(life))) return;
+  view.ends.set(lifeKey(life), { ...life, killers: new Map() });
+  outboxOf(state, step, worker).end.push(life);
+}
+
+/** Takes note of lives that a worker says are over. */
+export function takeEnded(
+  state: HeadState,
+  step: Step,
+  worker: string,
+  ended: readonly (ActorLife & { readonly error: ErrorData })[],
+  nowMs: number,
+): void {
+  const view = state.workers.get(worker);
+  for (const { actorId, incarnation, error } of ended) {
+    outboxOf(state, step, worker).endSeen.push({ actorId, incarnation });
+    const ending = view?.ends.get(lifeKey({ actorId, incarnation }));
+    view?.ends.delete(lifeKey({ actorId, incarnation }));
+    const entry = state.actors.entries.get(actorId);
+    if (entry !== undefined && isPresent(entry, worker, incarnation)) {
+      loseLife(state, step, entry, { error, proven: true, counts: true }, nowMs);
+    } else {
+      const name =
+        entry?.record.options.name ?? state.durable.actors.get(actorId)?.record.options.name;
+      const life = state.actors.unproven.get(name ?? "");
+      const isIt = life?.actorId === actorId && life.incarnation === incarnation;
+      if (name != null && isIt && life.worker === worker) proveEnd(state, step, name, nowMs);
+    }
+    if (ending !== undefined) answerKillers(state, step, ending);
+  }
+}
+
+/** Answers those who killed a life: it is over, or was given up with its worker. */
+export function answerKillers(
+  state: HeadState,
+  step: Step,
+  { actorId, killers }: EndingLife,
+): void {
+  const entry = state.actors.entries.get(actorId);
+  for (const caller of killers.values()) {
+    const value = entry === undefined ? null : viewOf(entry);
+    step.effects.push({ type: "reply", caller, value });
+  }
+}
+
+/** The error of lives that end by the head's will or knowledge. */
+export function died(what: string): ErrorData {
+  return new SystemError("ACTOR_DIED", what).toData();
+}

@@ -1,0 +1,62 @@
+/** How a user says how an actor is to live, and what that means to the head. */
+import { SystemError } from "../../errors.ts";
+import { CALLS_PENDING_MAX, CONCURRENCY_MAX } from "../../limits.ts";
+import type { ActorOptions } from "../../messages.ts";
+import type { CarrierChoice } from "../links.ts";
+
+export interface SpawnOptions {
+  /** Unique in the cluster while the actor isn't dead: letters, digits and `._-`. */
+  readonly name?: string;
+  /** With a name: the living actor of that name and class, if there is one. */
+  readonly getIfExists?: boolean;
+  /** `owned` (default): it ends with this process. `detached`: it outlives it, and has a name. */
+  readonly lifetime?: "owned" | "detached";
+  /** `process` (default): an executor to itself. `shared`: with others, for light ones. */
+  readonly hosting?: "process" | "shared";
+  /** Lives after the first one; Infinity for ever again. Default 0. */
+  readonly maxRestarts?: number;
+  /** Calls of it that run at once. Default 1; Bounds: 1..1,000. */
+  readonly maxConcurrency?: number;
+  /** Calls of this process that may be unanswered. Default and bound: 10,000. */
+  readonly maxPendingCalls?: number;
+  /** `nats` forces the way through agents and bus also on one machine; `auto` takes the socket. */
+  readonly carrier?: CarrierChoice;
+  /** Milliseconds for it to be alive. Default 120,000. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What a pool's members share; none has a name or a life of its own. */
+export interface PoolOptions {
+  /** Members that live at least and at most; with `min` 0 an unused pool has none. */
+  readonly size: { readonly min: number; readonly max: number };
+  readonly hosting?: "process" | "shared";
+  readonly maxConcurrency?: number;
+  readonly carrier?: CarrierChoice;
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+
+/** Options with every field said. @throws {SystemError} USAGE naming what is off. */
+export function actorOptionsOf(options: SpawnOptions): ActorOptions {
+  const { name = null, getIfExists = false, lifetime = "owned", hosting = "process" } = options;
+  if (name !== null && !NAME.test(name)) throw usage(`bad name ${JSON.stringify(name)}`);
+  if (name === null && getIfExists) throw usage("getIfExists needs a name");
+  if (name === null && lifetime === "detached") throw usage("a detached actor needs a name");
+  const { maxRestarts = 0, maxConcurrency = 1, maxPendingCalls = CALLS_PENDING_MAX } = options;
+  checkCount("maxConcurrency", maxConcurrency, 1, CONCURRENCY_MAX);
+  checkCount("maxPendingCalls", maxPendingCalls, 1, CALLS_PENDING_MAX);
+  const restarts = maxRestarts === Number.POSITIVE_INFINITY ? Number.MAX_SAFE_INTEGER : maxRestarts;
+  checkCount("maxRestarts", restarts, 0, Number.MAX_SAFE_INTEGER);
+  return { name, getIfExists, lifetime, hosting, maxRestarts: restarts, maxConcurrency };
+}
+
+/** @throws {SystemError} USAGE unless it is a whole number in the bounds. */
+export function checkCount(what: string, value: number, least: number, most: number): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  throw usage(`${what} is a whole number from ${least} to ${most}, not ${value}`);
+}
+
+function usage(what: string): SystemError {
+  return new SystemError("USAGE", what);
+}

@@ -1,0 +1,185 @@
+/** What `ligase list`, `explain` and their filters make of what a head answers. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { explanationText } from "../../../head/cli/actors/explain.ts";
+import {
+  actorsText,
+  filterOf,
+  listCommand,
+  poolsText,
+  withoutSecret,
+} from "../../../head/cli/actors/list.ts";
+import { addressOf } from "../../../head/cli/actors/reach.ts";
+import { ageOf, columns } from "../../../head/cli/actors/text.ts";
+import type { ActorView, PoolView } from "../../../runtime/messages.ts";
+
+const view: ActorView = {
+  actorId: "a1",
+  incarnation: 2,
+  actor: "counter",
+  name: "index",
+  state: "alive",
+  lifetime: "owned",
+  hosting: "process",
+  pool: null,
+  owner: { identity: "c-000000000000", process: "00000000000000aa" },
+  maxRestarts: 3,
+  restarts: 1,
+  worker: "w-000000000000",
+  address: {
+    worker: "w-000000000000",
+    process: "00000000000000bb",
+    pid: 77,
+    actorId: "a1",
+    incarnation: 2,
+    host: "here",
+    socket: "/run/s",
+    token: "very-secret",
+  },
+  error: null,
+  sinceMs: 1_000,
+};
+
+describe("actors as text", () => {
+  test("stand in columns, with life, place and age", () => {
+    const page = { entries: [view], next: null, total: 1 };
+    expect(actorsText(page, 61_500)).toBe(
+      [
+        "ACTOR  NAME   CLASS    STATE  FOR  LIVES  WORKER          PID  POOL",
+        "a1     index  counter  alive  1m   2/4    w-000000000000  77   -",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("say what is unknown, what has no end, and how to go on", () => {
+    const waiting = { ...view, name: null, worker: null, address: null, restarts: 0 };
+    const entries = [{ ...waiting, maxRestarts: Number.MAX_SAFE_INTEGER }];
+    const text = actorsText({ entries, next: "a1", total: 9 }, 1_000);
+    expect(text).toMatch(/a1 +- +counter +alive +0s +1\/any +- +- +-\n/);
+    expect(text).toMatch(/1 of 9; go on with --after a1\n$/);
+  });
+});
+
+test("pools as text count their living members", () => {
+  const pool: PoolView = {
+    poolId: "p1",
+    actor: "counter",
+    owner: view.owner,
+    size: { min: 0, max: 8 },
+    wanted: 3,
+    members: [view, { ...view, state: "starting" }],
+    draining: ["a1"],
+    reason: "a backlog of 12",
+  };
+  const text = poolsText({ entries: [pool], next: null, total: 1 });
+  expect(text).toMatch(/^p1 +counter +1 +0 +8 +3 +1 +a backlog of 12$/m);
+});
+
+test("an explanation gives the reasons first, then the place and the error", () => {
+  const error = { code: "OUT_OF_MEMORY", what: "9 GiB", where: {} } as const;
+  const text = explanationText({ view: { ...view, error }, reasons: ["It waits.", "So."] }, 3_000);
+  expect(text.split("\n").slice(0, 3)).toEqual([
+    "index (a1) is alive for 2s",
+    "  It waits.",
+    "  So.",
+  ]);
+  expect(text).toContain("process   00000000000000bb, pid 77, on here\n");
+  expect(text).toContain("error     OUT_OF_MEMORY: 9 GiB\n");
+});
+
+test("the token that opens an executor's socket is shown to nobody", () => {
+  expect(JSON.stringify(withoutSecret(view))).not.toContain("very-secret");
+  expect(withoutSecret(view)).toMatchObject({ address: { pid: 77 } });
+  expect(actorsText({ entries: [view], next: null, total: 1 }, 0)).not.toContain("very-secret");
+  expect(explanationText({ view, reasons: [] }, 0)).not.toContain("very-secret");
+});
+
+test("filters are key=value; a value may hold = and be empty", () => {
+  expect(filterOf(["state=alive", "name=a=b", "pool="])).toEqual({
+    state: "alive",
+    name: "a=b",
+    pool: "",
+  });
+  for (const bad of ["state", "=alive"]) {
+    expect(() => filterOf([bad])).toThrow(expect.objectContaining({ code: "USAGE" }) as Error);
+  }
+});
+
+test("only actors and pools can be listed", async () => {
+  const listing = listCommand("workers", { filter: [], limit: 1 }, () => undefined);
+  await expect(listing).rejects.toMatchObject({ code: "USAGE" });
+});
+
+test("ages and columns", () => {
+  expect([0, 999, 1_000, 59_999, 60_000, 3_600_000, 86_400_000 * 3, -5].map(ageOf)).toEqual([
+    "0s",
+    "0s",
+    "1s",
+    "59s",
+    "1m",
+    "1h",
+    "3d",
+    "0s",
+  ]);
+  expect(
+    columns([
+      ["a", "b"],
+      ["long", ""],
+    ]),
+  ).toBe("a     b\nlong\n");
+});
+
+describe("the cluster that is asked", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "lgu-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** A cluster's address; this process stands for its supervisor. */
+  async function leave(name: string, stateDir: string, pid = process.pid): Promise<string> {
+    await mkdir(join(folder, name), { mode: 0o700 });
+    const file = join(folder, name, "address.json");
+    const cluster = "0".repeat(16);
+    const address = { cluster, pid, stateDir, socket: "/run/s", token: "t".repeat(32) };
+    await writeFile(file, JSON.stringify(address), { mode: 0o600 });
+    return file;
+  }
+  const env = (more: Record<string, string> = {}) => ({ XDG_RUNTIME_DIR: folder, ...more });
+
+  test("is the one that works on the state", async () => {
+    await leave("lg-00000001", join(folder, "one"));
+    await leave("lg-00000002", join(folder, "two"));
+    const found = await addressOf({ state: join(folder, "two") }, env());
+    expect(found.stateDir).toBe(join(folder, "two"));
+  });
+
+  test("is the one of an address file, given or in LIGASE_ADDRESS", async () => {
+    const one = await leave("lg-00000001", join(folder, "one"));
+    const two = await leave("lg-00000002", join(folder, "two"));
+    const given = { address: one };
+    expect((await addressOf(given, env({ LIGASE_ADDRESS: two }))).stateDir).toBe(
+      join(folder, "one"),
+    );
+    const found = await addressOf({}, env({ LIGASE_ADDRESS: two }));
+    expect(found.stateDir).toBe(join(folder, "two"));
+  });
+
+  test("isn't guessed among several: USAGE names them", async () => {
+    await leave("lg-00000001", join(folder, "one"));
+    await leave("lg-00000002", join(folder, "two"));
+    const what = expect.stringContaining(join(folder, "one")) as string;
+    await expect(addressOf({}, env())).rejects.toMatchObject({ code: "USAGE", what });
+  });
+
+  test("is CLUSTER_NOT_FOUND when its supervisor is gone", async () => {
+    const nobody = 2 ** 22 + 1;
+    await leave("lg-00000001", join(folder, "one"), nobody);
+    const asking = addressOf({ state: join(folder, "one") }, env());
+    await expect(asking).rejects.toMatchObject({ code: "CLUSTER_NOT_FOUND" });
+  });
+});

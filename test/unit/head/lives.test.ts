@@ -1,0 +1,175 @@
+/**
+ * Whatever is lost, cut off, killed or led anew: no two lives of one name run at once, and once
+ * all is whole again, the head and its workers agree on who lives where.
+ */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { ActorOptions } from "../../../runtime/messages.ts";
+import { type Cut, Model } from "./lives-model.ts";
+import { PROGRAM } from "./support.ts";
+
+const OPTIONS: ActorOptions = {
+  name: null,
+  getIfExists: true,
+  lifetime: "detached",
+  hosting: "process",
+  maxRestarts: 1_000,
+  maxConcurrency: 1,
+};
+const NAMES = ["a", "b"];
+
+const pick = fc.nat({ max: 1_000 });
+const happening = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("spawn" as const), pick }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("kill" as const), pick, how: pick }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("death" as const), pick }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("cut" as const),
+      pick,
+      cut: fc.constantFrom<Cut>("none", "both", "in"),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("agent" as const), pick }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("head" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("loss" as const), oneIn: fc.nat(6) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ kind: fc.constant("wait" as const), ms: fc.nat({ max: 12_000 }) }),
+  },
+);
+type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
+
+let requests = 0;
+
+function happen(model: Model, it: Happening): void {
+  const at = <T>(items: readonly T[], index: number): T | undefined =>
+    items[index % Math.max(1, items.length)];
+  switch (it.kind) {
+    case "spawn": {
+      const name = it.pick % 3 === 2 ? null : (NAMES[it.pick % 3] ?? null);
+      return spawn(model, name);
+    }
+    case "kill": {
+      const entry = at([...model.state.actors.entries.values()], it.pick);
+      const actorId = entry?.record.actorId ?? "none";
+      return ask(model, { op: "kill", actorId, restart: it.how % 2 === 0 });
+    }
+    case "death": {
+      const worker = at(model.workers, it.pick);
+      const life = at(worker?.running ?? [], it.pick >> 1);
+      if (life !== undefined) worker?.end(life);
+      return;
+    }
+    case "cut": {
+      const worker = at(model.workers, it.pick);
+      if (worker === undefined) return;
+      // Beacons that went on after the head last heard its worker prolong the lease by as much.
+      worker.cut = worker.cut === "in" ? "none" : it.cut;
+      return;
+    }
+    case "agent":
+      return at(model.workers, it.pick)?.restart();
+    case "head":
+      return model.failOver();
+    case "loss":
+      // Every command or every report lost is a cut, not a loss.
+      model.lossOneIn = it.oneIn < 3 ? 0 : it.oneIn;
+      return;
+    case "wait":
+      return model.pass(it.ms, () => expectUnique(model));
+    default:
+      it satisfies never;
+  }
+}
+
+function ask(model: Model, request: Parameters<typeof requestOf>[0]): void {
+  model.feed(requestOf(request));
+}
+
+function requestOf(
+  request: Extract<Parameters<Model["feed"]>[number], { type: "api" }>["request"],
+): Parameters<Model["feed"]>[number] {
+  requests += 1;
+  const caller = { identity: "c-000000000001", process: "c".repeat(16), id: requests };
+  return { type: "api", caller, request };
+}
+
+function spawn(model: Model, name: string | null): void {
+  const base = { op: "spawn" as const, program: PROGRAM, actor: "x", args: [] };
+  const unnamed = { lifetime: "owned", getIfExists: false, name } as const;
+  const options = { ...OPTIONS, name, ...(name === null ? unnamed : {}) };
+  ask(model, { ...base, options });
+}
+
+/** No two executors run lives of one name, constructors included. */
+function expectUnique(model: Model): void {
+  const running = model.workers.flatMap((worker) =>
+    worker.running.map(({ record, incarnation }) => ({
+      name: record.options.name,
+      life: `${record.actorId}#${incarnation} on ${worker.name}`,
+    })),
+  );
+  for (const name of NAMES) {
+    const lives = running.filter((it) => it.name === name).map(({ life }) => life);
+    expect(lives.length, `${name} at ${model.nowMs}: ${lives.join(", ")}`).toBeLessThanOrEqual(1);
+  }
+}
+
+/** All is whole: the head and its workers agree, and nobody waits in vain. */
+function expectSettled(model: Model): void {
+  const { actors, workers } = model.state;
+  const known = [...actors.entries.values()].filter(({ state }) => state !== "dead");
+  const told = known.map(({ record, state, worker, incarnation }) => {
+    return `${record.actorId}#${incarnation} ${state} on ${worker ?? "none"}`;
+  });
+  const lives = model.workers.flatMap((worker) =>
+    worker.running.map((life) => `${life.actorId}#${life.incarnation} alive on ${worker.name}`),
+  );
+  expect(told.sort()).toEqual(lives.sort());
+  expect([actors.unproven.size, actors.delayed.size, model.state.flights.size]).toEqual([0, 0, 0]);
+  for (const view of workers.values()) expect(view.ends.size).toBe(0);
+  const waiting = known.flatMap(({ waiters }) => [...waiters.keys()]);
+  expect(waiting).toEqual([]);
+  expect([...actors.names.values()].sort()).toEqual(
+    known
+      .filter(({ record }) => record.options.name !== null)
+      .map(idOf)
+      .sort(),
+  );
+  const named = [...model.state.durable.actors.keys()];
+  expect(named.sort()).toEqual([...actors.names.values()].sort());
+  const { alive, dead, ...others } = actors.counts;
+  expect({ alive, ...others }).toEqual({
+    ...{ alive: known.length, pending: 0, starting: 0, restarting: 0 },
+  });
+  expect(dead).toBe(actors.dead.size);
+}
+
+function idOf({ record }: { readonly record: { readonly actorId: string } }): string {
+  return record.actorId;
+}
+
+test("no two lives of a name run at once, and in the end all agree", () => {
+  fc.assert(
+    fc.property(fc.array(happening, { minLength: 5, maxLength: 40 }), (happenings) => {
+      const model = new Model();
+      model.pass(1_000, () => expectUnique(model));
+      for (const it of happenings) {
+        happen(model, it);
+        expectUnique(model);
+      }
+      for (const worker of model.workers) worker.cut = "none";
+      model.lossOneIn = 0;
+      // The owner of unnamed ones is heard meanwhile.
+      for (let round = 0; round < 6; round += 1) {
+        ask(model, { op: "alive" });
+        model.pass(5_000, () => expectUnique(model));
+      }
+      expectSettled(model);
+      model.failOver();
+    }),
+    { numRuns: Number(process.env["LIVES_RUNS"] ?? 150) },
+  );
+});

@@ -1,0 +1,264 @@
+/**
+ * Pure core of the worker: which executor runs what. `decide(state, event, nowMs) -> { effects }`;
+ * a worker has no durable facts: all it knows it announces in its reports, again and again until
+ * the head has acknowledged it.
+ */
+import { SystemError } from "../../runtime/errors.ts";
+import {
+  END_GRACE_MS,
+  EXECUTOR_RESTART_MS,
+  HEARTBEAT_INTERVAL_MS,
+  REPORT_DONE_MAX,
+  REPORT_ENDED_MAX,
+} from "../../runtime/limits.ts";
+import type { Assignment, Command, Done, Epoch } from "../../runtime/messages.ts";
+import {
+  beginLife,
+  endLives,
+  endStarting,
+  executorDied,
+  forgetEnded,
+  orderEnd,
+  outputOf,
+  rememberKey,
+  takeEnded,
+} from "./lives.ts";
+import { assignQueue, endEmpty, keepWarm, type Room, roomOf, takeRoom } from "./placing.ts";
+import { announceAll } from "./reports.ts";
+import {
+  attemptKey,
+  type ExecutorView,
+  fail,
+  release,
+  type WorkerEffect,
+  type WorkerEvent,
+  type WorkerState,
+} from "./state.ts";
+
+/** One event's consequences; the state is changed in place. */
+export function decide(
+  state: WorkerState,
+  event: WorkerEvent,
+  nowMs: number,
+): { readonly facts: readonly never[]; readonly effects: readonly WorkerEffect[] } {
+  const effects: WorkerEffect[] = [];
+  const urgent = take(state, effects, event, nowMs);
+  const missing = assignQueue(state, effects);
+  keepWarm(state, effects, missing, nowMs);
+  if (urgent || nowMs >= state.reportDueMs) {
+    state.reportDueMs = nowMs + HEARTBEAT_INTERVAL_MS;
+    if (state.epoch.number > 0) effects.push({ type: "report" });
+  }
+  return { facts: [], effects };
+}
+
+/** Whether the head should hear of it at once. */
+function take(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  event: WorkerEvent,
+  nowMs: number,
+): boolean {
+  switch (event.type) {
+    case "leader":
+      return hearLeader(state, effects, event.epoch);
+    case "command":
+      return obey(state, effects, event.command, nowMs);
+    case "ready": {
+      const executor = state.executors.get(event.key);
+      if (executor !== undefined) executor.process = event.process;
+      return false;
+    }
+    case "done":
+      return finish(state, effects, event.key, event.done);
+    case "ended":
+      return takeEnded(state, effects, event.key, event.ended);
+    case "exited":
+      return bury(state, event, nowMs);
+    case "busy": {
+      const executor = state.executors.get(event.key);
+      if (executor !== undefined) executor.busy = event.busy;
+      return false;
+    }
+    case "lease-over":
+      for (const { key, named } of state.executors.values()) {
+        if (named > 0) effects.push({ type: "kill", key });
+      }
+      return false;
+    case "tick":
+      endEmpty(state, effects, nowMs);
+      killDue(state, effects, nowMs);
+      return false;
+    default:
+      return event satisfies never;
+  }
+}
+
+/** The leader lives: so may the named actors. What an earlier one says no longer counts. */
+function hearLeader(state: WorkerState, effects: WorkerEffect[], epoch: Epoch): boolean {
+  const isNew = follow(state, epoch);
+  if (!leads(state, epoch)) return false;
+  for (const { key, named } of state.executors.values()) {
+    if (named > 0) effects.push({ type: "beacon", key });
+  }
+  return isNew;
+}
+
+/** A higher epoch is followed; a lower one, or an equal one of another leader, isn't. */
+function follow(state: WorkerState, epoch: Epoch): boolean {
+  if (epoch.number <= state.epoch.number) return false;
+  state.epoch = epoch;
+  state.sequence = 0;
+  announceAll(state);
+  return true;
+}
+
+function leads({ epoch }: WorkerState, { number, leader }: Epoch): boolean {
+  return number === epoch.number && leader === epoch.leader;
+}
+
+function obey(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  command: Command,
+  nowMs: number,
+): boolean {
+  let urgent = follow(state, command.epoch);
+  if (!leads(state, command.epoch)) return false;
+  state.sequence = Math.max(state.sequence, command.sequence);
+  if (command.announce === true) announceAll(state);
+  urgent ||= command.announce === true;
+  urgent = acknowledge(state, command) || urgent;
+  for (const task of command.cancel) cancel(state, effects, task);
+  for (const life of command.end) {
+    urgent = orderEnd(state, effects, life, nowMs + END_GRACE_MS) || urgent;
+  }
+  if (command.assign.length > 0) urgent = accept(state, effects, command.assign) || urgent;
+  for (const wanted of command.logs) {
+    effects.push({ type: "logs", key: outputOf(state, wanted.actorId), wanted });
+  }
+  return urgent;
+}
+
+/** Whether there is more to say: what didn't fit the report that is acknowledged. */
+function acknowledge(state: WorkerState, { ack, endSeen }: Command): boolean {
+  const moreDone = ack.length > 0 && state.done.size > REPORT_DONE_MAX;
+  const moreEnded = endSeen.length > 0 && state.ended.size > REPORT_ENDED_MAX;
+  for (const attempt of ack) state.done.delete(attemptKey(attempt));
+  forgetEnded(state, endSeen);
+  return moreDone || moreEnded;
+}
+
+/** Whether one of them was refused. */
+function accept(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  assignments: readonly Assignment[],
+): boolean {
+  const room: Room = roomOf(state);
+  let refused = false;
+  for (const assignment of assignments) {
+    if (state.tasks.has(assignment.task) || livesAlready(state, effects, assignment)) continue;
+    if (takeRoom(room, assignment)) {
+      state.queue.set(assignment.task, assignment);
+      state.tasks.set(assignment.task, null);
+    } else {
+      refused = true;
+      fail(state, assignment, new SystemError("NO_CAPACITY", "this worker hosts no more"));
+    }
+  }
+  return refused;
+}
+
+/** Whether that life is here; an older one of the same actor makes room for it. */
+function livesAlready(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  { work, attempt }: Assignment,
+): boolean {
+  if (work.kind !== "host") return false;
+  const { actorId } = work.record;
+  const life = state.lives.get(actorId);
+  if (life === undefined) return false;
+  if (life.incarnation >= attempt) return true;
+  orderEnd(state, effects, { actorId, incarnation: life.incarnation }, 0);
+  return false;
+}
+
+/** Whoever was to end and hasn't doesn't react. */
+function killDue(state: WorkerState, effects: WorkerEffect[], nowMs: number): void {
+  for (const executor of state.executors.values()) {
+    if (executor.killDueMs > nowMs) continue;
+    executor.killDueMs = Number.POSITIVE_INFINITY;
+    effects.push({ type: "kill", key: executor.key });
+  }
+}
+
+function cancel(state: WorkerState, effects: WorkerEffect[], task: string): void {
+  const executor = state.tasks.get(task);
+  const assignment = release(state, task);
+  if (executor == null || assignment === undefined) return;
+  const { key, role } = executor;
+  if (assignment.work.kind === "host") {
+    const { actorId } = assignment.work.record;
+    endStarting(effects, executor, { actorId, incarnation: assignment.attempt });
+  } else if (role === "own") effects.push({ type: "kill", key });
+  else effects.push({ type: "cancel", key, task });
+}
+
+function finish(state: WorkerState, effects: WorkerEffect[], key: number, done: Done): boolean {
+  const executor = state.executors.get(key);
+  const held = executor?.tasks.get(done.task);
+  if (executor === undefined || held?.attempt !== done.attempt) return false;
+  release(state, done.task);
+  state.done.set(attemptKey(done), done);
+  if (done.outcome.kind === "hosted") beginLife(state, executor, held, done.outcome.address);
+  else if (held.work.kind === "host") rememberKey(state, held.work.record.actorId, key);
+  if (executor.role === "own" && done.outcome.kind !== "hosted") {
+    // What a driver's main or a failed constructor left behind isn't used again.
+    effects.push({ type: "kill", key });
+  }
+  // While one report is full and not acknowledged, the next one would say the same.
+  return state.done.size <= REPORT_DONE_MAX;
+}
+
+/** An executor is gone: what it was at failed, what waited behind it starts elsewhere. */
+function bury(
+  state: WorkerState,
+  { key, reason, code }: Extract<WorkerEvent, { type: "exited" }>,
+  nowMs: number,
+): boolean {
+  const executor = state.executors.get(key);
+  if (executor === undefined) return false;
+  const error = executorDied(reason, code);
+  const lost = endLives(state, executor, error);
+  forgetExecutor(state, executor);
+  if (executor.process === null) state.startDueMs = nowMs + EXECUTOR_RESTART_MS;
+  const [running, ...waiting] = executor.tasks.values();
+  requeue(state, waiting);
+  if (running === undefined) return lost;
+  state.tasks.delete(running.task);
+  if (running.work.kind === "host") rememberKey(state, running.work.record.actorId, key);
+  fail(state, running, error);
+  return true;
+}
+
+function forgetExecutor(state: WorkerState, executor: ExecutorView): void {
+  state.executors.delete(executor.key);
+  for (const [program, executors] of state.shared) {
+    executors.delete(executor);
+    if (executors.size === 0) state.shared.delete(program);
+  }
+}
+
+/** Before all that waits, in the order they had. */
+function requeue(state: WorkerState, assignments: readonly Assignment[]): void {
+  if (assignments.length === 0) return;
+  const behind = [...state.queue];
+  state.queue.clear();
+  for (const assignment of assignments) {
+    state.queue.set(assignment.task, assignment);
+    state.tasks.set(assignment.task, null);
+  }
+  for (const [task, assignment] of behind) state.queue.set(task, assignment);
+}

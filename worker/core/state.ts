@@ -1,0 +1,223 @@
+/**
+ * Pure core. What a worker knows: its executors, what they are at, which actors live there.
+ *
+ * Invariants: a task stands in `tasks` from its assignment to its outcome, in exactly one place
+ * (the queue or one executor); a life stands in `lives` from its `hosted` to its end, and in
+ * `ended` from there until the head has seen it. Nothing here is searched actor by actor.
+ */
+import { type ErrorCode, SystemError } from "../../runtime/errors.ts";
+import { SPARE_EXECUTORS } from "../../runtime/limits.ts";
+import type {
+  ActorAddress,
+  ActorLife,
+  ActorRecord,
+  Assignment,
+  Command,
+  Done,
+  Epoch,
+  Report,
+} from "../../runtime/messages.ts";
+
+export interface ExecutorView {
+  readonly key: number;
+  /** `own`: a driver or an actor lives there. `ending`: it was killed, to make room. */
+  role: "idle" | "shards" | "own" | "shared" | "ending";
+  /** What it has loaded, as `programKey` says; null while idle. */
+  program: string | null;
+  /** Known once it said hello: it can be given work. */
+  process: string | null;
+  /** By task, in the order given; the first is under way. */
+  readonly tasks: Map<string, Assignment>;
+  /** Actors alive there. */
+  readonly actors: Set<string>;
+  /** Of its tasks and actors, those that a lease holds. */
+  named: number;
+  /** It was measured to use most of a processor; for shared ones. */
+  busy: boolean;
+  /** Since when a shared one has nothing. */
+  emptySinceMs: number;
+  /** When it is killed unless its actor has ended before. */
+  killDueMs: number;
+}
+
+/** A living actor. */
+export interface Life {
+  readonly record: ActorRecord;
+  readonly incarnation: number;
+  readonly address: ActorAddress;
+  readonly key: number;
+}
+
+export interface WorkerState {
+  readonly slots: number;
+  /** Executors kept ready beyond those for shards. */
+  readonly spares: number;
+  readonly process: string;
+  readonly host: string;
+  epoch: Epoch;
+  /** Commands seen of the present leader. */
+  sequence: number;
+  readonly executors: Map<number, ExecutorView>;
+  /** Shared executors by program. */
+  readonly shared: Map<string, Set<ExecutorView>>;
+  /** Assignments that wait for an executor, by task. */
+  readonly queue: Map<string, Assignment>;
+  /** Where each unfinished assignment is: an executor, or null for the queue. */
+  readonly tasks: Map<string, ExecutorView | null>;
+  readonly lives: Map<string, Life>;
+  /** Living actors in shared executors. */
+  sharing: number;
+  /** Finished and not acknowledged, by `task#attempt`. */
+  readonly done: Map<string, Done>;
+  /** Ends that the head hasn't seen, by `actorId#incarnation`. */
+  readonly ended: Map<string, Report["ended"][number]>;
+  /** Why a life is being ended, until its executor is gone. */
+  readonly ending: Map<string, string>;
+  /** Whose output an actor's was, for those that ended; the oldest are forgotten. */
+  readonly formerKeys: Map<string, number>;
+  /** Actors to announce to this leader, and how many of them it was told. */
+  announce: readonly string[];
+  announced: number;
+  nextKey: number;
+  /** No executor is started before; moves on when one dies before it was ready. */
+  startDueMs: number;
+  reportDueMs: number;
+}
+
+export type WorkerEvent =
+  | { readonly type: "leader"; readonly epoch: Epoch }
+  | { readonly type: "command"; readonly command: Command }
+  | { readonly type: "ready"; readonly key: number; readonly process: string }
+  | { readonly type: "done"; readonly key: number; readonly done: Done }
+  /** An actor ended while its executor goes on. */
+  | { readonly type: "ended"; readonly key: number; readonly ended: Report["ended"][number] }
+  | {
+      readonly type: "exited";
+      readonly key: number;
+      readonly reason: string;
+      readonly code?: ErrorCode;
+    }
+  /** A shared executor's measured use of a processor went over or under SHARED_BUSY_SHARE. */
+  | { readonly type: "busy"; readonly key: number; readonly busy: boolean }
+  /** No leader was heard for longer than a lease: who still has a named actor doesn't react. */
+  | { readonly type: "lease-over" }
+  | { readonly type: "tick" };
+
+export type WorkerEffect =
+  | { readonly type: "start"; readonly key: number }
+  | { readonly type: "run"; readonly key: number; readonly assignment: Assignment }
+  | { readonly type: "cancel"; readonly key: number; readonly task: string }
+  | { readonly type: "end"; readonly key: number; readonly life: ActorLife }
+  | { readonly type: "kill"; readonly key: number }
+  /** The lease of the named actors there goes on. */
+  | { readonly type: "beacon"; readonly key: number }
+  /** Somebody wants an executor's output; of no executor (null), there is none. */
+  | { readonly type: "logs"; readonly key: number | null; readonly wanted: Command["logs"][number] }
+  /** A report is due: `reportOf` says what it says at the time. */
+  | { readonly type: "report" };
+
+export function newWorkerState(options: {
+  readonly slots: number;
+  readonly process: string;
+  readonly host: string;
+  readonly spares?: number | undefined;
+}): WorkerState {
+  const { slots, process, host, spares = SPARE_EXECUTORS } = options;
+  return {
+    slots,
+    spares,
+    process,
+    host,
+    epoch: { number: 0, leader: "" },
+    sequence: 0,
+    executors: new Map(),
+    shared: new Map(),
+    queue: new Map(),
+    tasks: new Map(),
+    lives: new Map(),
+    sharing: 0,
+    done: new Map(),
+    ended: new Map(),
+    ending: new Map(),
+    formerKeys: new Map(),
+    announce: [],
+    announced: 0,
+    nextKey: 0,
+    startDueMs: 0,
+    reportDueMs: 0,
+  };
+}
+
+export function newExecutor(key: number): ExecutorView {
+  return {
+    key,
+    role: "idle",
+    program: null,
+    process: null,
+    tasks: new Map(),
+    actors: new Set(),
+    named: 0,
+    busy: false,
+    emptySinceMs: Number.POSITIVE_INFINITY,
+    killDueMs: Number.POSITIVE_INFINITY,
+  };
+}
+
+/** What an executor that has loaded this program is told by. */
+export function programKey({ program }: Assignment): string {
+  return `${program.sha256} ${program.url}`;
+}
+
+/** Whether a driver or an actor to itself: it takes an executor of its own. */
+export function needsOwn({ work }: Assignment): boolean {
+  return work.kind === "drive" || (work.kind === "host" && !isShared(work.record));
+}
+
+/** Whether an actor lives with others. */
+export function isShared({ options }: ActorRecord): boolean {
+  return options.hosting === "shared";
+}
+
+/** Whether its lease ends without a head. */
+export function isNamed({ options }: ActorRecord): boolean {
+  return options.name !== null;
+}
+
+export function attemptKey({ task, attempt }: { task: string; attempt: number }): string {
+  return `${task}#${attempt}`;
+}
+
+export function lifeKey({ actorId, incarnation }: ActorLife): string {
+  return `${actorId}#${incarnation}`;
+}
+
+/** An assignment is with an executor from now on. */
+export function hold(state: WorkerState, executor: ExecutorView, assignment: Assignment): void {
+  state.queue.delete(assignment.task);
+  executor.tasks.set(assignment.task, assignment);
+  state.tasks.set(assignment.task, executor);
+  if (holdsName(assignment)) executor.named += 1;
+  executor.emptySinceMs = Number.POSITIVE_INFINITY;
+}
+
+/** An assignment is nowhere any more. Undefined when it isn't held. */
+export function release(state: WorkerState, task: string): Assignment | undefined {
+  const executor = state.tasks.get(task);
+  const assignment = executor?.tasks.get(task) ?? state.queue.get(task);
+  state.tasks.delete(task);
+  state.queue.delete(task);
+  executor?.tasks.delete(task);
+  if (executor != null && assignment !== undefined && holdsName(assignment)) executor.named -= 1;
+  return assignment;
+}
+
+/** What came of an assignment that never ran, or whose executor is gone. */
+export function fail(state: WorkerState, { task, attempt }: Assignment, error: SystemError): void {
+  const outcome = { kind: "failed" as const, error: error.toData() };
+  const done = { task, attempt, outcome };
+  state.done.set(attemptKey(done), done);
+}
+
+function holdsName({ work }: Assignment): boolean {
+  return work.kind === "host" && isNamed(work.record);
+}

@@ -1,0 +1,334 @@
+/**
+ * An agent's executors: started, greeted, given orders in packed frames, measured, ended. What they
+ * say to the agent is checked by its form and comes to `onSaid`; their other frames to `onForeign`.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import type { Channel } from "../runtime/bus/socket.ts";
+import { type ErrorCode, SystemError } from "../runtime/errors.ts";
+import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
+import { destinationOf, isLinkFrame, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
+import { canonicalJson, type Identity, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
+import {
+  HEARTBEAT_INTERVAL_MS,
+  POST_BUFFERED_BYTES_MAX,
+  SHARED_BUSY_SHARE,
+} from "../runtime/limits.ts";
+import {
+  type ActorAddress,
+  type Done,
+  type ExecutorOrder,
+  type ExecutorSays,
+  executorSays,
+  parseMessage,
+} from "../runtime/messages.ts";
+import type { WorkerEvent } from "./core/state.ts";
+import { type ExecutorChild, startExecutor } from "./executors.ts";
+import type { LogDesk } from "./machine/logs.ts";
+import {
+  describeVerdict,
+  type ExecutorLook,
+  isNear,
+  judge,
+  newMemoryState,
+} from "./machine/memory.ts";
+import { OutputLog } from "./machine/output.ts";
+import {
+  familyOf,
+  isRunning,
+  lookAtMemory,
+  oomKills,
+  ownBytesOf,
+  wantedMsOf,
+} from "./machine/procfs.ts";
+import { Relay } from "./machine/relay.ts";
+import { Packer } from "./packing.ts";
+
+export interface CrewPorts {
+  /** The agent's process. */
+  readonly self: ProcessId;
+  readonly place: { readonly worker: Identity; readonly host: string };
+  readonly runtimeDir: string;
+  readonly mark: string;
+  readonly memoryFloorBytes: number | undefined;
+  readonly logBytesMax: number | undefined;
+  readonly desk: LogDesk;
+  readonly onSaid: (key: number, says: ExecutorSays) => void;
+  readonly onForeign: (frame: Uint8Array) => void;
+  /** An executor said hello; frames for it go to the receiver. */
+  readonly onAdmitted: (
+    process: ProcessId,
+    receiver: { readonly send: (frame: Uint8Array) => unknown },
+  ) => void;
+  /** It ended. */
+  readonly onGone: (process: ProcessId, reason: string) => void;
+  readonly feed: (event: WorkerEvent) => void;
+}
+
+/** Why an executor ended. */
+interface Cause {
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
+interface Member {
+  readonly child: ExecutorChild;
+  readonly orders: Packer<ExecutorOrder>;
+  /** Why the agent itself ended it, for want of memory. */
+  verdict: Cause | undefined;
+  /** Whether the agent has ended it, for whatever reason. */
+  wasKilled: boolean;
+  /** Milliseconds for which it had wanted a processor at the last look. */
+  wantedMs: number;
+  busy: boolean;
+}
+
+const sayings = v.array(executorSays);
+
+export class Crew {
+  /** Guards the agent's socket; every executor of it knows it. */
+  readonly token = crypto.randomUUID();
+  readonly #ports: CrewPorts;
+  readonly #members = new Map<number, Member>();
+  readonly #keys = new Map<ProcessId, number>();
+  readonly #relay = new Relay();
+  readonly #memory;
+  #oomKills = oomKills();
+  #measuredMs = 0;
+  #stopped = false;
+
+  constructor(ports: CrewPorts) {
+    this.#ports = ports;
+    this.#memory = newMemoryState(ports.memoryFloorBytes ?? null);
+  }
+
+  /** Where executors find their agent. */
+  get socket(): string {
+    return join(this.#ports.runtimeDir, `${this.#ports.self}.sock`);
+  }
+
+  start(key: number): void {
+    const { runtimeDir, mark, self, place, desk, logBytesMax } = this.#ports;
+    const path = join(runtimeDir, `${self}-${key}`);
+    const output = new OutputLog(`${path}.log`, logBytesMax);
+    desk.open(key, output);
+    const child = startExecutor({
+      config: {
+        agentSocket: this.socket,
+        agentToken: this.token,
+        agentProcess: self,
+        helloToken: crypto.randomUUID(),
+        socket: `${path}.sock`,
+        callToken: crypto.randomUUID(),
+        ...place,
+      },
+      mark,
+      onOutput: (stream, chunk) => {
+        this.#relay.write(stream, chunk);
+        output.take(stream, chunk);
+      },
+      onExit: (reason) => this.#bury(key, reason),
+      onOutputEnd: () => {
+        output.close();
+        if (!this.#stopped) desk.retire(key);
+      },
+    });
+    const orders = new Packer<ExecutorOrder>(
+      (packed) => this.#sendOrders(child, packed),
+      (order, error) => this.#refuse(key, order, error),
+    );
+    const unused = { verdict: undefined, wasKilled: false, wantedMs: 0, busy: false };
+    this.#members.set(key, { child, orders, ...unused });
+  }
+
+  /** At the end of the turn, with all others of it. */
+  order(key: number, order: ExecutorOrder): void {
+    this.#members.get(key)?.orders.add(order);
+  }
+
+  kill(key: number): void {
+    const member = this.#members.get(key);
+    if (member === undefined) return;
+    member.wasKilled = true;
+    member.child.kill();
+  }
+
+  /** A frame of the agent's own to an executor; dropped when there is none. */
+  send(process: ProcessId, frame: Uint8Array): void {
+    const key = this.#keys.get(process);
+    const channel = key === undefined ? undefined : this.#members.get(key)?.child.channel;
+    if (channel !== undefined) sendBounded(channel, frame);
+  }
+
+  processOf(key: number): ProcessId | undefined {
+    return this.#members.get(key)?.child.process;
+  }
+
+  /** Whether an executor goes on: there, and not stopped by a signal. */
+  isRunning(process: ProcessId): boolean {
+    const key = this.#keys.get(process);
+    const pid = key === undefined ? undefined : this.#members.get(key)?.child.pid;
+    return pid !== undefined && isRunning(pid);
+  }
+
+  /** What all addresses of an executor's actors have in common. */
+  placeOf(key: number): Omit<ActorAddress, "actorId" | "incarnation"> {
+    const child = this.#members.get(key)?.child;
+    const { socket = "", callToken: token = "" } = child?.config ?? {};
+    const process = child?.process ?? PROCESS_NONE;
+    return { ...this.#ports.place, process, pid: child?.pid ?? 0, socket, token };
+  }
+
+  /** A connection with the right token; its first frame says which executor it is. */
+  admit(channel: Channel): void {
+    let key: number | undefined;
+    let self: ProcessId | undefined;
+    channel.onFrame((frame) => {
+      const source = sourceOf(frame);
+      if (key === undefined) {
+        key = this.#greet(channel, source, frame);
+        self = source;
+        this.#ports.feed({ type: "ready", key, process: source });
+      } else if (source !== self) {
+        throw new SystemError("FRAME_INVALID", `a frame of ${source} came from ${self}`);
+      } else if (destinationOf(frame) === this.#ports.self && !isLinkFrame(frame)) {
+        for (const says of parseMessage(sayings, decodeFrame(frame).value)) {
+          this.#ports.onSaid(key, says);
+        }
+      } else this.#ports.onForeign(frame);
+    });
+    // Without its connection it can neither be given work nor say what came of it.
+    channel.onClose(() => {
+      if (key !== undefined) this.#members.get(key)?.child.kill();
+    });
+  }
+
+  /** Looks which executors use a processor for themselves; every HEARTBEAT_INTERVAL_MS. */
+  measure(nowMs: number): void {
+    const pastMs = nowMs - this.#measuredMs;
+    if (pastMs < HEARTBEAT_INTERVAL_MS) return;
+    this.#measuredMs = nowMs;
+    // Only what the kernel does between here and an executor's end tells of that.
+    this.#oomKills = oomKills();
+    for (const [key, member] of this.#members) {
+      const { pid } = member.child;
+      const wantedMs = pid === undefined ? undefined : wantedMsOf(pid);
+      if (wantedMs === undefined) continue;
+      const busy = wantedMs - member.wantedMs > SHARED_BUSY_SHARE * pastMs;
+      member.wantedMs = wantedMs;
+      if (busy === member.busy) continue;
+      member.busy = busy;
+      this.#ports.feed({ type: "busy", key, busy });
+    }
+  }
+
+  /** Ends the executor that takes most when memory is short; every MEMORY_WATCH_MS. */
+  watchMemory(nowMs: number): void {
+    const look = lookAtMemory();
+    if (look === undefined || !isNear(this.#memory, look)) return;
+    const looks: ExecutorLook[] = [];
+    for (const [key, { child }] of this.#members) {
+      if (child.pid === undefined) continue;
+      const sizes = familyOf(child.pid).map(ownBytesOf);
+      looks.push({ key, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) });
+    }
+    const verdict = judge(this.#memory, look, looks, nowMs);
+    const member = verdict === undefined ? undefined : this.#members.get(verdict.key);
+    if (verdict === undefined || member?.child.pid === undefined) return;
+    const reason = describeVerdict(verdict);
+    process.stderr.write(`executor ${member.child.pid} is ended: ${reason}\n`);
+    member.verdict = { code: "OUT_OF_MEMORY", reason };
+    for (const pid of familyOf(member.child.pid).slice(1)) endProcess(pid);
+    member.child.kill();
+  }
+
+  /** Ends all of them; nothing is told of it any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#relay.close();
+    for (const { child } of this.#members.values()) {
+      child.kill();
+      rmSync(child.config.socket, { force: true });
+    }
+  }
+
+  /** The executor that says hello. @throws {SystemError} FRAME_INVALID when it isn't our child. */
+  #greet(channel: Channel, source: ProcessId, frame: Uint8Array): number {
+    const [hello] = parseMessage(sayings, decodeFrame(frame).value);
+    if (hello?.op !== "hello") throw new SystemError("FRAME_INVALID", `no hello, but ${hello?.op}`);
+    for (const [key, { child }] of this.#members) {
+      const isNew = child.process === undefined;
+      const isIt = child.pid === hello.pid && child.config.helloToken === hello.token;
+      if (!isNew || !isIt) continue;
+      this.#ports.onAdmitted(source, { send: (frame) => sendBounded(channel, frame) });
+      child.channel = channel;
+      child.process = source;
+      this.#keys.set(source, key);
+      return key;
+    }
+    throw new SystemError("FRAME_INVALID", `pid ${hello.pid} isn't an executor of ours`);
+  }
+
+  #bury(key: number, exit: string): void {
+    const member = this.#members.get(key);
+    if (member === undefined) return;
+    this.#members.delete(key);
+    const { child, verdict } = member;
+    // Killed, it couldn't remove it itself.
+    rmSync(child.config.socket, { force: true });
+    const { code, reason } = verdict ?? this.#causeOf(member, exit);
+    if (child.process !== undefined) {
+      this.#keys.delete(child.process);
+      this.#ports.onGone(child.process, reason);
+    }
+    this.#ports.feed({ type: "exited", key, reason, code });
+  }
+
+  /** What the kernel does for memory looks like anybody's SIGKILL, but it counts them. */
+  #causeOf({ wasKilled }: Member, exit: string): Cause {
+    const kills = exit === "SIGKILL" && !wasKilled ? oomKills() : 0;
+    if (kills <= this.#oomKills) return { code: "ACTOR_DIED", reason: exit };
+    return { code: "OUT_OF_MEMORY", reason: "the kernel ended it for memory" };
+  }
+
+  #sendOrders({ process: destination, channel }: ExecutorChild, orders: readonly unknown[]): void {
+    if (destination === undefined) return;
+    const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
+    const ends = { destination, source: this.#ports.self };
+    channel?.send(encodeFrame({ ...fields, ...ends }, orders));
+  }
+
+  /** An order that doesn't fit a frame: what was to run didn't. */
+  #refuse(key: number, order: ExecutorOrder, error: SystemError): void {
+    if (order.op !== "run") throw error;
+    const { task, attempt } = order.assignment;
+    const outcome = { kind: "failed" as const, error: error.toData() };
+    this.#ports.feed({ type: "done", key, done: { task, attempt, outcome } });
+  }
+}
+
+/** Frames of others: links send again what is dropped here while an executor reads nothing. */
+function sendBounded(channel: Channel, frame: Uint8Array): void {
+  if (channel.bufferedBytes <= POST_BUFFERED_BYTES_MAX) channel.send(frame);
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+}
+
+/** An actor answers where its executor does. @throws {SystemError} FRAME_INVALID. */
+export function checkAddress(
+  { task, attempt, outcome }: Done,
+  place: Omit<ActorAddress, "actorId" | "incarnation">,
+): void {
+  if (outcome.kind !== "hosted") return;
+  const { address } = outcome;
+  const expected = { ...place, actorId: task.slice("host/".length), incarnation: attempt };
+  if (canonicalJson(expected) === canonicalJson(address)) return;
+  throw new SystemError("FRAME_INVALID", "an actor of another executor");
+}
