@@ -4,7 +4,7 @@
  * text.
  */
 
-import { ERROR_TEXT_MAX } from "./limits.ts";
+import { ERROR_FIELD_TEXT_MAX, ERROR_FIELDS_MAX, ERROR_TEXT_MAX } from "./limits.ts";
 
 /** What a caller may do about a failure: `never` repeat it, repeat it `later`, or `elsewhere`. */
 export type RetryAdvice = "never" | "later" | "elsewhere";
@@ -73,7 +73,7 @@ export const ERRORS = {
   CLUSTER_START_FAILED: { meaning: "The embedded cluster didn't start.", retry: "later", exit: 4 },
 
   FRAME_TOO_LARGE: {
-    meaning: "A message is over the frame's bound: `put` it.",
+    meaning: "A message is over the frame's bound: send parts, or a stream.",
     retry: "never",
     exit: 1,
   },
@@ -181,11 +181,13 @@ export class SystemError extends Error {
     return ERRORS[this.code].exit;
   }
 
-  /** Its texts are cut to ERROR_TEXT_MAX. */
+  /**
+   * As it crosses: texts and number of fields are cut to their bounds, and what user code put in
+   * that is neither text nor number becomes text. What this gives always packs and passes checks.
+   */
   toData(): ErrorData {
-    const where = Object.entries(this.where).filter(([, value]) => value !== undefined);
-    const short = where.map(([key, value]) => [key, cut(value)]);
-    return { code: this.code, what: cut(this.what), where: Object.fromEntries(short) };
+    const code = Object.hasOwn(ERRORS, this.code) ? this.code : "INTERNAL";
+    return { code, what: cut(textOf(this.what), ERROR_TEXT_MAX), where: crossing(this.where) };
   }
 }
 
@@ -195,16 +197,66 @@ export function errorFromData(data: ErrorData): SystemError {
   return new SystemError(code, data.what, data.where);
 }
 
-/** Anything thrown, as a SystemError: itself, or `fallback` with the thrown text. */
+/**
+ * Anything thrown, as a SystemError: itself, or `fallback` with the thrown text; an error of user
+ * code also with its class and where it was made. Never throws, whatever getters and conversions of
+ * a user's value do.
+ */
 export function toSystemError(thrown: unknown, fallback: ErrorCode = "INTERNAL"): SystemError {
-  if (thrown instanceof SystemError) return thrown;
-  const what = thrown instanceof Error ? thrown.message : String(thrown);
-  return new SystemError(fallback, what, {}, thrown);
+  try {
+    if (thrown instanceof SystemError) return thrown;
+    const what = textOf(thrown instanceof Error ? thrown.message : thrown);
+    const where = fallback === "APPLICATION" && thrown instanceof Error ? originOf(thrown) : {};
+    return new SystemError(fallback, what, where, thrown);
+  } catch {
+    return new SystemError(fallback, NO_TEXT, {}, thrown);
+  }
 }
 
-function cut<Value>(value: Value): Value | string {
-  if (typeof value !== "string" || value.length <= ERROR_TEXT_MAX) return value;
-  return value.slice(0, ERROR_TEXT_MAX).toWellFormed();
+/** Frames of a stack that are no user's: this project's own, and those of packages. */
+const OURS = new URL(".", import.meta.url).href;
+const PACKAGES = "/node_modules/";
+
+/** An error's class, if it says more than `Error`, and the first line of user code in its stack. */
+function originOf(thrown: Error): Where {
+  const { name, stack } = thrown;
+  const text = cut(textOf(stack), ERROR_FIELD_TEXT_MAX);
+  const frames = text.matchAll(/^ {4}at .*?(file:\S+:\d+:\d+)\)?$/gm);
+  const isUsers = (place: string): boolean => !place.startsWith(OURS) && !place.includes(PACKAGES);
+  const at = frames.map(([, place = ""]) => place).find(isUsers);
+  return {
+    ...(name === "Error" || typeof name !== "string" ? {} : { error: name }),
+    ...(at === undefined ? {} : { at }),
+  };
+}
+
+const NO_TEXT = "something was thrown that has no text";
+
+function textOf(value: unknown): string {
+  try {
+    return typeof value === "string" ? value : String(value);
+  } catch {
+    return NO_TEXT;
+  }
+}
+
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : text.slice(0, most).toWellFormed();
+}
+
+/** A place as data alone. User code may have made it, and not by its type. */
+function crossing(where: unknown): Where {
+  const crosses: Record<string, string | number> = {};
+  try {
+    for (const [key, value] of Object.entries(where ?? {}).slice(0, ERROR_FIELDS_MAX)) {
+      if (value === undefined) continue;
+      const field = typeof value === "number" ? value : cut(textOf(value), ERROR_FIELD_TEXT_MAX);
+      crosses[cut(key, ERROR_FIELD_TEXT_MAX)] = field;
+    }
+  } catch {
+    // A getter that throws: the place has what came before it.
+  }
+  return crosses;
 }
 
 function formatWhere(where: Where): string {

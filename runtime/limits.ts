@@ -27,6 +27,10 @@ export const FRAME_DEPTH_MAX = 16;
 export const FRAME_ITEMS_MAX = 256;
 /** UTF-16 units of each text in an error that crosses; a longer one is cut, never refused. */
 export const ERROR_TEXT_MAX = 16 * 1024;
+/** UTF-16 units of each key and text of an error's place: a path of 4,096 bytes, the longest. */
+export const ERROR_FIELD_TEXT_MAX = 4_096;
+/** Fields of an error's place that cross: with their texts they stay far below a frame. */
+export const ERROR_FIELDS_MAX = 16;
 /**
  * Milliseconds for a new socket's hello: both ends are on one machine; a paused one may try again.
  */
@@ -264,15 +268,18 @@ export const DRIVER_RESTARTS_MAX = 3;
 export const BUS_LOST_MS = 10_000;
 /** Calls of one actor that may run at once: more is a design without turns. */
 export const CONCURRENCY_MAX = 1_000;
-/** Entries of one page of a list: a view is ~600 bytes, and a page must fit a frame. */
-export const LIST_PAGE_MAX = 500;
-/** Members of one pool: its view of ~650 bytes a member must fit a frame. */
-export const POOL_MEMBERS_MAX = 512;
+/** Entries of one page of a list: a view costs ~250 units, and a page must fit a frame. */
+export const LIST_PAGE_MAX = 320;
+/** Members of one pool: its view, at ~250 units of FRAME_COST_MAX a member, must fit a frame. */
+export const POOL_MEMBERS_MAX = 320;
 /** Milliseconds between two signs of life of a client that owns actors. */
 export const CLIENT_ALIVE_MS = 2_000;
 /** Milliseconds without one after which what it owns ends: it may compute for long in one turn. */
 export const CLIENT_SILENCE_MS = 30_000;
-/** Milliseconds without a beacon after which an executor stops its named actors. */
+/**
+ * Milliseconds for which an executor's named actors go on after its agent sent the last report that
+ * a head has confirmed: four times a failover of the head.
+ */
 export const NAMED_LEASE_MS = 8_000;
 /** Milliseconds of a worker's silence before its named actors start elsewhere: past the lease. */
 export const NAMED_RESTART_MS = 10_000;
@@ -339,10 +346,12 @@ export const LEASE_GRACE_MS = 1_000;
 export const SHARED_IDLE_MS = 60_000;
 /** Share of a processor from which a shared executor is too busy for more actors. */
 export const SHARED_BUSY_SHARE = 0.5;
-/** Milliseconds without a tick after which an agent was stopped: what it hears may be old. */
-export const AGENT_LATE_MS = 1_000;
+/** Numbers that an agent's first report may have: a chance of ~1e-12 that two agents share one. */
+export const REPORT_FIRST_MAX = 2 ** 40;
 /** Bytes of one executor's output that are kept; the oldest are lost first. */
 export const LOG_BYTES_MAX = 1024 * 1024;
+/** Bytes of executors' output that an agent's log file takes an hour; `ligase logs` has the rest. */
+export const RELAY_FILE_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes of one line of output; a longer one is cut into several. */
 export const LOG_LINE_BYTES_MAX = 16 * 1024;
 /** Bytes of output in one message to who asked for it. */
@@ -390,11 +399,6 @@ export const ACTOR_EVENTS_KEPT_MAX = 32_768;
 export const ACTOR_WAITERS_MAX = 4_096;
 /** Milliseconds before a worker is told again to end a life, or to announce what lives there. */
 export const WORKER_TOLD_AGAIN_MS = 2_000;
-/**
- * Milliseconds before a silent worker is told again to end its named lives: several times between
- * the end of their lease and the next ones.
- */
-export const SILENT_TOLD_AGAIN_MS = 400;
 /** Milliseconds for which a worker that refused an actor gets no other. */
 export const WORKER_REFUSED_MS = 1_000;
 /** Milliseconds within which a life is young when it ends. */
@@ -424,7 +428,7 @@ export const POOL_STEADY_MS = 10_000;
 /** Milliseconds between two looks at a pool of which nobody reports anything. */
 export const POOL_CHECK_MS = 1_000;
 /** Members in the pools of one page of a list; see POOL_MEMBERS_MAX. */
-export const LIST_MEMBERS_MAX = 400;
+export const LIST_MEMBERS_MAX = 320;
 /** Requests or replies in one frame between a process and the head. */
 export const API_ITEMS_MAX = 256;
 /** Events that the head takes in one decision: what came in one turn, ~20 us each. */

@@ -1,6 +1,7 @@
 /**
  * What the frames between processes carry, one union a direction. Values are plain data; every
- * message from another process is checked by its schema before anything trusts it.
+ * message from another process is checked by its schema before anything trusts it. Long because
+ * it is the whole protocol in one place.
  */
 import * as v from "valibot";
 import { isIdentity } from "./bus/subjects.ts";
@@ -35,6 +36,9 @@ export type Epoch = v.InferOutput<typeof epoch>;
 /** A module that exports actors and main, by URL and the sha256 of its bytes. */
 export const program = v.object({ url: text, sha256: hash });
 export type Program = v.InferOutput<typeof program>;
+
+/** A class as `actor()` names it: short and plain, because pages of them are shown to people. */
+const className = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,62}$/));
 
 const jsonObject = v.record(v.string(), v.any());
 
@@ -185,9 +189,9 @@ export type ActorEvent = v.InferOutput<typeof actorEvent>;
 /** Actors of one class that calls are spread over. */
 export const poolSpec = v.object({
   /** A pool that an earlier leader knew: it goes on with the members that are announced. */
-  poolId: v.optional(text),
+  poolId: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{24}$/))),
   program,
-  actor: text,
+  actor: className,
   args: v.array(v.any()),
   size: v.object({ min: count, max: v.pipe(count, v.minValue(1), v.maxValue(POOL_MEMBERS_MAX)) }),
   options: actorOptions,
@@ -260,6 +264,8 @@ export const command = v.object({
   epoch,
   /** Number of this command among the leader's commands to this worker; from 1. */
   sequence: count,
+  /** `number` of the last report of this worker's process that this leader has received, or 0. */
+  heard: count,
   assign: v.array(assignment),
   cancel: v.array(text),
   /** Results the head has made durable; the worker forgets them. */
@@ -290,6 +296,8 @@ export type Done = v.InferOutput<typeof done>;
 /** Worker to head: said whole every time, so that a lost one costs only time. */
 export const report = v.object({
   process: processId,
+  /** Rising from report to report of this process. No two processes begin with the same number. */
+  number: count,
   host: text,
   /** Shards that may run at once. */
   slots: v.pipe(count, v.maxValue(SLOTS_MAX)),
@@ -332,7 +340,7 @@ export const apiRequest = v.variant("op", [
   v.object({
     op: v.literal("spawn"),
     program,
-    actor: text,
+    actor: className,
     args: v.array(v.any()),
     options: actorOptions,
   }),
@@ -395,8 +403,8 @@ export const executorOrder = v.variant("op", [
   v.object({ op: v.literal("cancel"), task: text }),
   /** An actor that shares this executor ends. */
   v.object({ op: v.literal("end"), actorId: text, incarnation: count }),
-  /** A head led at this time of `bootMs`: named actors may go on for NAMED_LEASE_MS after it. */
-  v.object({ op: v.literal("beacon"), atMs: v.number() }),
+  /** From this time of `bootMs` on, named actors may go on for NAMED_LEASE_MS. */
+  v.object({ op: v.literal("lease"), fromMs: v.number() }),
 ]);
 export type ExecutorOrder = v.InferOutput<typeof executorOrder>;
 

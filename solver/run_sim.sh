@@ -7,7 +7,7 @@
 # Submits the solver by hand, from the folder of the data:
 #   sbatch run_sim.sh sample1.parquet [option ...]
 # sample1.parquet is one Parquet file, or the folder of a sealed set, or its manifest. The result is
-# sample1_sim.nc beside it. Further options are the solver's (--metric, --k, --times, --output);
+# sample1_sim.nc beside it. Further options are the solver's (mpi_dna_seq --help lists them);
 # options before run_sim.sh are sbatch's: sbatch --ntasks=8 run_sim.sh sample1.parquet
 # The solver is LIGASE_SOLVER, else mpi_dna_seq on PATH (or of a module `ligase`, where there are
 # modules), else the one built beside this script.

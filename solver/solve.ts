@@ -122,7 +122,8 @@ export function solverArguments(spec: SolveSpec, paths: SolverPaths): readonly s
  * @throws {SystemError} USAGE for a spec out of bounds.
  */
 export function solveId(manifestSha256: string, spec: unknown, solverSha256: string): SolveId {
-  const { ranks: _, output: __, timeLimitMinutes: ___, ...asked } = parseSolveSpec(spec);
+  const { metric, k, times, fields, modes, clusters, seed } = parseSolveSpec(spec);
+  const asked = { metric, k, times, fields, modes, clusters, seed };
   const identity = { schema: 2, manifestSha256, solverSha256, ...asked };
   return sha256Hex(canonicalJson(identity)) as SolveId;
 }

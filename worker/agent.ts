@@ -2,6 +2,7 @@
  * The agent: one machine's worker. It feeds its core and carries its effects out; the executors it
  * starts are its `Crew`. What an executor says is checked: user code runs there.
  */
+import { randomInt } from "node:crypto";
 import type { Bus } from "../runtime/bus/bus.ts";
 import { type Channel, listenSocket, type SocketServer } from "../runtime/bus/socket.ts";
 import {
@@ -16,11 +17,9 @@ import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
 import { LANE_CONTROL } from "../runtime/frame/prefix.ts";
 import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import {
-  AGENT_LATE_MS,
-  BEACON_INTERVAL_MS,
   LEASE_GRACE_MS,
   MEMORY_WATCH_MS,
-  NAMED_LEASE_MS,
+  REPORT_FIRST_MAX,
   REPORT_PAGE_MS,
   TICK_MS,
 } from "../runtime/limits.ts";
@@ -32,7 +31,6 @@ import {
   type Command,
   command,
   type Done,
-  type Epoch,
   type ExecutorSays,
   parseMessage,
 } from "../runtime/messages.ts";
@@ -41,7 +39,7 @@ import { decide } from "./core/core.ts";
 import { FULL_REPORT, type ReportSize, reportOf, told } from "./core/reports.ts";
 import { isNamed, newWorkerState, type WorkerEffect, type WorkerEvent } from "./core/state.ts";
 import { checkAddress, Crew } from "./crew.ts";
-import { bootMs } from "./lease.ts";
+import { bootMs, ReportTimes } from "./lease.ts";
 import { LogDesk } from "./machine/logs.ts";
 import { Post } from "./post.ts";
 
@@ -72,10 +70,7 @@ export class Agent {
   readonly #timers: NodeJS.Timeout[] = [];
   #server: SocketServer | undefined;
   #reportIsDue = false;
-  /** When the leader was last heard, on the clock of leases. */
-  #heardMs = Number.NEGATIVE_INFINITY;
-  #lastTickMs = bootMs();
-  #distrustUntilMs = Number.NEGATIVE_INFINITY;
+  readonly #reports = new ReportTimes();
   #stopped = false;
 
   constructor(options: AgentOptions) {
@@ -84,7 +79,9 @@ export class Agent {
     const { memoryFloorBytes, logBytesMax } = options;
     const { identity } = bus;
     const host = machineId();
-    this.#state = newWorkerState({ slots, spares, process: this.#process, host });
+    // A command for an earlier process of this worker confirms no report of this one.
+    const number = randomInt(1, REPORT_FIRST_MAX);
+    this.#state = newWorkerState({ slots, spares, process: this.#process, host, number });
     this.#crew = new Crew({
       self: this.#process,
       place: { worker: identity, host },
@@ -140,13 +137,8 @@ export class Agent {
   }
 
   #tick(): void {
-    const nowMs = bootMs();
-    this.#noticeSleep(nowMs);
-    this.#lastTickMs = nowMs;
     this.#feed({ type: "tick" });
-    const silentMs = nowMs - this.#heardMs;
-    const isOver = silentMs > NAMED_LEASE_MS + LEASE_GRACE_MS && nowMs >= this.#distrustUntilMs;
-    if (isOver) this.#feed({ type: "lease-over" });
+    if (this.#reports.isOverFor(LEASE_GRACE_MS)) this.#feed({ type: "lease-over" });
     this.#crew.measure(performance.now());
     this.#desk.tick(performance.now());
   }
@@ -174,8 +166,11 @@ export class Agent {
       case "kill":
         this.#crew.kill(effect.key);
         return;
-      case "beacon":
-        this.#crew.order(effect.key, { op: "beacon", atMs: this.#heardMs });
+      case "confirmed":
+        this.#reports.confirm(effect.number);
+        return;
+      case "lease":
+        this.#crew.order(effect.key, { op: "lease", fromMs: this.#reports.leaseMs });
         return;
       case "logs":
         this.#desk.answer(effect.wanted, effect.key, performance.now());
@@ -188,11 +183,11 @@ export class Agent {
     }
   }
 
-  /** A named actor's lease counts from the leader that was last heard, not from this order. */
+  /** A named actor's lease counts from the last confirmed report, not from this order. */
   #run(key: number, assignment: Assignment): void {
     const { work } = assignment;
     if (work.kind === "host" && isNamed(work.record)) {
-      this.#crew.order(key, { op: "beacon", atMs: this.#heardMs });
+      this.#crew.order(key, { op: "lease", fromMs: this.#reports.leaseMs });
     }
     this.#crew.order(key, { op: "run", assignment });
   }
@@ -244,6 +239,8 @@ export class Agent {
 
   /** Sends a report, as large as its frame holds; what didn't fit comes with a later one. */
   #report(): void {
+    // Before it is made: it never leaves earlier than its lease begins.
+    const sentMs = bootMs();
     for (let size: ReportSize = FULL_REPORT; ; size = halved(size)) {
       let frame: Uint8Array;
       try {
@@ -255,6 +252,7 @@ export class Agent {
         return;
       }
       const { bus, cluster } = this.#options;
+      this.#reports.sent(this.#state.number, sentMs);
       bus.publish(eventSubject(cluster, bus.identity), frame);
       const hasMore = told(this.#state, size);
       if (hasMore && size.actors > 0) setTimeout(() => this.#reportSoon(), REPORT_PAGE_MS);
@@ -275,32 +273,12 @@ export class Agent {
   #listen(bytes: Uint8Array, kind: "beacon" | "command"): void {
     try {
       const { value } = decodeFrame(bytes);
-      if (kind === "beacon") this.#hearLeader(parseMessage(beacon, value).epoch);
-      else this.#feed({ type: "command", command: parseMessage(command, value) });
+      if (kind === "beacon") {
+        this.#feed({ type: "leader", epoch: parseMessage(beacon, value).epoch });
+      } else this.#feed({ type: "command", command: parseMessage(command, value) });
     } catch (thrown) {
       this.#refusals.note(`a ${kind}: ${toSystemError(thrown).message}`);
     }
-  }
-
-  /**
-   * After this process was stopped for a while, what it hears at first may have waited for as long:
-   * that renews no lease.
-   */
-  #noticeSleep(nowMs: number): void {
-    if (nowMs - this.#lastTickMs <= AGENT_LATE_MS) return;
-    this.#distrustUntilMs = nowMs + 2 * BEACON_INTERVAL_MS;
-  }
-
-  /** The leader lives. */
-  #hearLeader(epoch: Epoch): void {
-    const nowMs = bootMs();
-    const known = this.#state.epoch;
-    this.#noticeSleep(nowMs);
-    const leads =
-      epoch.number > known.number ||
-      (epoch.number === known.number && epoch.leader === known.leader);
-    if (leads && nowMs >= this.#distrustUntilMs) this.#heardMs = nowMs;
-    this.#feed({ type: "leader", epoch });
   }
 
   /** Output, to who asked for it: an executor of this machine, or somebody behind the bus. */

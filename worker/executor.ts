@@ -170,8 +170,8 @@ class Executor {
       case "end":
         this.#end(order);
         return;
-      case "beacon":
-        this.#site.lease.renew(order.atMs);
+      case "lease":
+        this.#site.lease.renew(order.fromMs);
         return;
       default:
         order satisfies never;

@@ -1,6 +1,12 @@
 /**
- * The lease of named actors: without a head that leads they end before another life of them may
- * begin elsewhere. Times are of the clock that goes on while the machine sleeps.
+ * The lease of named actors: they end before another life of them may begin elsewhere. It counts
+ * from when the last report that a leader has confirmed was sent. That leader received it later, and
+ * counts its worker's silence from then, so that what it takes for silence is never longer than what
+ * the lease has lasted; NAMED_RESTART_MS is more than NAMED_LEASE_MS by what clocks may differ. How
+ * late reports, commands or orders come makes no difference. Nor has a life that begins a lease of
+ * its own: the command that places it confirms a report, and the silence that would give the life up
+ * counts from the last of these, not from the placing. Times are of the clock that goes on while the
+ * machine sleeps.
  */
 import { uptime } from "node:os";
 import { NAMED_LEASE_MS } from "../runtime/limits.ts";
@@ -10,10 +16,60 @@ export function bootMs(): number {
   return uptime() * 1_000;
 }
 
+/** An agent's: when its reports were sent, and which of them the lease counts from. */
+export class ReportTimes {
+  readonly #now: () => number;
+  /** By number, those that may still be confirmed; in the order in which they were sent. */
+  readonly #sentMs = new Map<number, number>();
+  #leaseMs = Number.NEGATIVE_INFINITY;
+
+  constructor(now: () => number = bootMs) {
+    this.#now = now;
+  }
+
+  /** When the lease began. */
+  get leaseMs(): number {
+    return this.#leaseMs;
+  }
+
+  /** Reports for which a confirmation is waited. */
+  get size(): number {
+    return this.#sentMs.size;
+  }
+
+  /** A report leaves; that time was read before. */
+  sent(number: number, atMs: number): void {
+    this.#sentMs.set(number, atMs);
+    // What is as old as a lease can't renew one.
+    for (const [older, sentMs] of this.#sentMs) {
+      if (sentMs + NAMED_LEASE_MS > atMs) return;
+      this.#sentMs.delete(older);
+    }
+  }
+
+  /** A leader has received the report of that number. One that wasn't sent here means nothing. */
+  confirm(number: number): void {
+    const sentMs = this.#sentMs.get(number);
+    if (sentMs === undefined) return;
+    this.#leaseMs = Math.max(this.#leaseMs, sentMs);
+    for (const older of this.#sentMs.keys()) {
+      this.#sentMs.delete(older);
+      if (older === number) return;
+    }
+  }
+
+  /** Whether a lease that there was has been over for longer than that. */
+  isOverFor(graceMs: number): boolean {
+    if (this.#leaseMs === Number.NEGATIVE_INFINITY) return false;
+    return this.#now() - this.#leaseMs > NAMED_LEASE_MS + graceMs;
+  }
+}
+
+/** An executor's. */
 export class Lease {
   readonly #now: () => number;
   readonly #onOver: () => void;
-  #heardMs = Number.NEGATIVE_INFINITY;
+  #fromMs = Number.NEGATIVE_INFINITY;
   #isWaiting = false;
 
   /** @param onOver - called whenever the lease has run out, from a timer. */
@@ -22,15 +78,15 @@ export class Lease {
     this.#now = now;
   }
 
-  /** A head led at that time. */
-  renew(heardMs: number): void {
-    this.#heardMs = Math.max(this.#heardMs, heardMs);
+  /** It counts from that time, unless it already does from a later one. */
+  renew(fromMs: number): void {
+    this.#fromMs = Math.max(this.#fromMs, fromMs);
     if (!this.#isWaiting) this.#wait();
   }
 
   /** Milliseconds that are left; 0 when it is over. Reads the clock: ask once per turn. */
   leftMs(): number {
-    return Math.max(0, this.#heardMs + NAMED_LEASE_MS - this.#now());
+    return Math.max(0, this.#fromMs + NAMED_LEASE_MS - this.#now());
   }
 
   isOver(): boolean {

@@ -196,7 +196,7 @@ export class Worksite {
 }
 
 function leaseOver(): SystemError {
-  return new SystemError("ACTOR_DIED", `no head led for ${NAMED_LEASE_MS} ms`);
+  return new SystemError("ACTOR_DIED", `no head has heard its worker for ${NAMED_LEASE_MS} ms`);
 }
 
 const loadPlans = () => import("../runtime/dataset/plan.ts");

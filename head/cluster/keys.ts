@@ -10,7 +10,13 @@ import { randomBytes } from "node:crypto";
 import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Credentials, isUserPublicKey, type Key, newKey } from "../../runtime/bus/key.ts";
+import {
+  type Credentials,
+  isUserPublicKey,
+  type Key,
+  newKey,
+  signerOf,
+} from "../../runtime/bus/key.ts";
 import {
   letterOf,
   type Permissions,
@@ -151,8 +157,8 @@ async function inForce(server: KeyedServer, probe: Key): Promise<void> {
 
 async function canConnect(url: string, key: Key): Promise<boolean> {
   // Loaded with the first change after the start, which most clusters never see.
-  const { connect, nkeyAuthenticator } = await import("nats");
-  const authenticator = nkeyAuthenticator(new TextEncoder().encode(key.seed));
+  const { connect } = await import("nats");
+  const authenticator = signerOf(key.seed);
   const options = { servers: url, name: "probe", authenticator, reconnect: false };
   try {
     const connection = await connect({ ...options, timeout: NATS_RELOAD_MS });

@@ -9,6 +9,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { appendFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,6 +42,8 @@ const optionsSchema = v.strictObject({
   natsPort: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(65_535))),
   /** Whether `ready` brings a URL for one more worker. */
   join: v.optional(v.boolean()),
+  /** Whether the state goes with the cluster, however its command ended. */
+  temporary: v.optional(v.boolean()),
   /** Programs of head and agent, for tests. */
   headMain: v.optional(v.string()),
   workerMain: v.optional(v.string()),
@@ -159,6 +162,8 @@ class Supervisor {
       log("ending");
       await Promise.all([this.#followers.close(), cluster.stop()]);
       log("ended");
+      const { temporary = false } = this.#options;
+      if (temporary) await rm(stateDir, { recursive: true, force: true, maxRetries: 3 });
     }
   }
 

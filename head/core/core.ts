@@ -273,6 +273,6 @@ function flushOutboxes(state: HeadState, step: Step, nowMs: number): void {
   for (const [worker, outbox] of step.outboxes) {
     const view = state.workers.get(worker);
     if (view !== undefined) view.commandedMs = nowMs;
-    step.effects.push({ type: "command", worker, ...outbox });
+    step.effects.push({ type: "command", worker, heard: view?.heard ?? 0, ...outbox });
   }
 }

@@ -55,7 +55,7 @@ export type SlurmStep =
     };
 
 export type Effect =
-  | ({ readonly type: "command"; readonly worker: string } & Outbox)
+  | ({ readonly type: "command"; readonly worker: string; readonly heard: number } & Outbox)
   | { readonly type: "reply"; readonly caller: Caller; readonly value: unknown }
   | { readonly type: "refuse"; readonly caller: Caller; readonly error: ErrorData }
   /** Puts the job's name on its output folder, once and for ever. */
@@ -84,6 +84,8 @@ export interface WorkerView {
   commandedMs: number;
   /** The last command that it said to have seen. */
   seen: number;
+  /** Number of its last report: every command confirms it. */
+  heard: number;
   /** Tasks of its flights. */
   readonly tasks: Set<string>;
   /** Flights that occupy an executor's queue; 0 <= load <= slots * SHARDS_PER_EXECUTOR. */
@@ -99,6 +101,8 @@ export interface WorkerView {
   readonly lives: Set<string>;
   /** How many of them have a process of their own. */
   livesOwn: number;
+  /** Flights and lives of named actors there: a lease holds them. */
+  named: number;
   /** Lives it was told to end and hasn't said so of, by `actorId#incarnation`. */
   readonly ends: Map<string, EndingLife>;
   /** When it was last told of them again. */

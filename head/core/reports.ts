@@ -6,7 +6,7 @@ import { type ErrorData, ERRORS, SystemError } from "../../runtime/errors.ts";
 import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX } from "../../runtime/limits.ts";
 import type { Done, Outcome, Report } from "../../runtime/messages.ts";
 import { answerKillers, hostTask, takeEnded, takeHosted } from "./actors/lives.ts";
-import { heardLast, proveReplaced } from "./actors/unproven.ts";
+import { hasNamed, heardLast, proveReplaced } from "./actors/unproven.ts";
 import { adoptStart, loseLives, loseStart, settleActors, takeActors } from "./actors/workers.ts";
 import { endDataset, planTask, planWork, rewind, shardWork } from "./datasets.ts";
 import type { Flight, HeadState, Step, WorkerView } from "./events.ts";
@@ -39,6 +39,8 @@ export function takeReport(
   }
   adoptHeld(state, step, name, report, nowMs);
   settleActors(state, step, name, report, nowMs);
+  // Whatever the command says, it confirms this report: that renews the lease of named lives.
+  if (hasNamed(state, name, worker)) outboxOf(state, step, name);
 }
 
 /** The worker as this leader sees it; a new incarnation holds nothing of the old one's. */
@@ -49,10 +51,11 @@ function viewOf(
   report: Report,
   nowMs: number,
 ): WorkerView {
-  const { process, host, slots, hosting, sharing } = report;
+  const { process, number, host, slots, hosting, sharing } = report;
   const known = state.workers.get(name);
   if (known?.process === process) {
     known.lastSeenMs = nowMs;
+    known.heard = Math.max(known.heard, number);
     known.slots = slots;
     known.hosting = hosting;
     known.sharing = sharing;
@@ -72,6 +75,7 @@ function viewOf(
     sequence: Math.max(0, ...starts.map(({ sequence }) => sequence)),
     commandedMs: nowMs,
     seen: 0,
+    heard: number,
     tasks: new Set(),
     load: 0,
     hosted: 0,
@@ -80,6 +84,7 @@ function viewOf(
     sharing,
     lives: new Set(),
     livesOwn: 0,
+    named: 0,
     ends: new Map(),
     endsToldMs: nowMs,
     unknownSinceMs: null,

@@ -1,18 +1,19 @@
-/**
- * Pure core. What a client sees of the jobs: one plain value, made from durable state alone.
- */
+/** Pure core. What a client sees of the jobs and of the cluster as a whole: one plain value. */
 import type { HeadState } from "./events.ts";
 import type { DatasetJob, ProgramJob, SolveRecord } from "./facts.ts";
 import { countReads } from "./seal.ts";
 import { solveOf } from "./solves.ts";
 
-/** Jobs, newest last, for `status` requests. */
+/** Jobs, newest last, and how many actors and pools there are, for `status` requests. */
 export function statusOf(state: HeadState): unknown {
-  const { durable } = state;
+  const { durable, actors } = state;
+  const { pending, starting, alive, restarting } = actors.counts;
   return {
     epoch: durable.epoch.number,
     workers: state.workers.size,
     slots: [...state.workers.values()].reduce((sum, worker) => sum + worker.slots, 0),
+    actors: { pending, starting, alive, restarting },
+    pools: actors.pools.size,
     programs: [...durable.programs.values()].slice(-STATUS_JOBS_MAX).map(programStatus),
     datasets: [...durable.datasets.values()]
       .slice(-STATUS_JOBS_MAX)

@@ -178,6 +178,8 @@ function changeLoad(state: HeadState, { worker: name, assignment }: Flight, by: 
   if (need === "queue") worker.load += by;
   else if (need === "process") worker.hosted += by;
   else worker.opening += by;
+  const { work } = assignment;
+  if (work.kind === "host" && work.record.options.name !== null) worker.named += by;
 }
 
 /** Tells a worker to stop an attempt. */

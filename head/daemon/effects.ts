@@ -44,9 +44,8 @@ function carryOneWith(ports: EffectPorts): (effect: Effect) => void {
   return (effect) => {
     switch (effect.type) {
       case "command": {
-        const { worker, sequence, assign, cancel, ack, end, endSeen, logs, announce } = effect;
-        const lists = { assign, cancel, ack, end, endSeen, logs };
-        mouth.command(worker, { sequence, ...lists, announce });
+        const { type: _, worker, ...command } = effect;
+        mouth.command(worker, command);
         return;
       }
       case "reply":

@@ -129,7 +129,7 @@ const apiCalls = v.pipe(v.array(apiCall), v.maxLength(API_ITEMS_MAX));
 
 /** A command in two with half the items each; undefined when it has but one. */
 function halves(command: Omit<Command, "epoch">): Omit<Command, "epoch">[] | undefined {
-  const { sequence, announce, ...lists } = command;
+  const { sequence, heard, announce, ...lists } = command;
   const size = Object.values(lists).reduce((sum, list) => sum + list.length, 0);
   if (size < 2) return undefined;
   let room = size >> 1;
@@ -155,8 +155,8 @@ function halves(command: Omit<Command, "epoch">): Omit<Command, "epoch">[] | und
     logs: lists.logs.slice(a.logs.length),
   };
   return [
-    { sequence, ...a },
-    { sequence, ...b, announce },
+    { sequence, heard, ...a },
+    { sequence, heard, ...b, announce },
   ];
 }
 

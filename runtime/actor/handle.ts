@@ -3,6 +3,7 @@
  * async generator where the method is one.
  */
 import { SystemError } from "../errors.ts";
+import { checkNames } from "../usage.ts";
 import type { CallOptions } from "./calls/call.ts";
 import type { CallTarget } from "./calls/port.ts";
 import type { ActorType } from "./registry.ts";
@@ -40,6 +41,8 @@ interface Way {
   readonly prototype: object;
 }
 
+const CALL_OPTIONS = ["signal", "deadlineMs", "retries"];
+
 const ways = new WeakMap<object, Way>();
 const prototypes = new WeakMap<object, object>();
 
@@ -71,9 +74,11 @@ export function newHandle<Instance>(type: ActorType, target: CallTarget): Remote
 /**
  * The same actor, its calls with these options beside those that the handle had:
  * `await withOptions(embedder, { signal, deadlineMs: 500, retries: 2 }).embed(batch)`.
+ * @throws {SystemError} USAGE for something that isn't a handle, or an unknown option.
  */
 export function withOptions<Handle extends object>(handle: Handle, options: CallOptions): Handle {
   const way = wayOf(handle);
+  checkNames(options, CALL_OPTIONS);
   return made({ ...way, options: { ...way.options, ...options } }) as Handle;
 }
 

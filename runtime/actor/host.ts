@@ -105,7 +105,10 @@ export class ActorHost {
     }
     const died = new SystemError("ACTOR_DIED", `the actor ended: ${error.what}`, where);
     for (const call of hosted.waiting.takeAll()) this.#answerGone(call, died);
-    for (const session of hosted.sessions) session.actors.delete(hosted);
+    for (const session of hosted.sessions) {
+      for (const call of session.held.take(hosted)) this.#answerGone(call, died);
+      session.actors.delete(hosted);
+    }
     for (const call of [...hosted.streams]) this.#turns.finish(call);
     await this.#dispose(hosted);
     return true;
@@ -117,6 +120,7 @@ export class ActorHost {
     return {
       onItems: (items) => this.#take(session, items),
       onReset: (error) => this.#close(session, error),
+      onReady: () => this.#turns.ready(session),
     };
   }
 
@@ -161,7 +165,10 @@ export class ActorHost {
     const id = item[1];
     const actorId = item[2];
     const extras = item[0] === CALL ? NO_EXTRAS : item[5];
-    if (extras.retry === true && this.#replies.isRepeated(session, id)) return;
+    if (extras.retry === true && this.#replies.isRepeated(session, id)) {
+      if (!session.isStalled) turns.ready(session);
+      return;
+    }
     const hosted = this.#last?.actorId === actorId ? this.#last : this.#actors.get(actorId);
     if (hosted === undefined || !turns.checks(hosted)) {
       const where = { actorId };
@@ -171,13 +178,13 @@ export class ActorHost {
     }
     this.#last = hosted;
     if (hosted.lastSession !== session) hosted.meet(session);
-    if (item[0] === CALL && turns.isFree(hosted)) {
+    if (item[0] === CALL && turns.isFree(session, hosted)) {
       turns.runNow(session, hosted, item);
       return;
     }
     const call = new TakenCall(this.#space, session, hosted, item);
     try {
-      if (hosted.waiting.length >= MAILBOX_MAX) {
+      if (hosted.mailbox >= MAILBOX_MAX) {
         throw new SystemError("OVERLOADED", `${MAILBOX_MAX} calls wait already`, { actorId });
       }
       if (extras.retry === true && !call.isStream) this.#replies.begin(call);
@@ -201,7 +208,8 @@ export class ActorHost {
     } else if (call.isRunning) call.abort(error);
     else {
       call.answer([ERROR, call.id, error.toData()]);
-      hosted.waiting.noteOver();
+      if (call.isHeld) call.session.held.noteOver(call);
+      else hosted.waiting.noteOver();
     }
   }
 
@@ -218,6 +226,7 @@ export class ActorHost {
     const isOf = (call: TakenCall): boolean => call.session === session;
     for (const hosted of session.actors) {
       hosted.part(session);
+      this.#letGo(session, hosted);
       const unstarted = (call: TakenCall): boolean => isOf(call) && call.outflow === undefined;
       for (const call of hosted.waiting.remove(unstarted)) call.drop();
       const reason = `the caller is gone: ${cause.what}`;
@@ -229,12 +238,20 @@ export class ActorHost {
     this.#replies.part(session);
   }
 
+  /** What waited for a link that is over: it doesn't begin, and streams that had begun end. */
+  #letGo(session: Session, hosted: Hosted): void {
+    for (const call of session.held.take(hosted)) {
+      if (call.outflow === undefined) call.drop();
+      else call.outflow.isParked = true;
+    }
+  }
+
   /** Whether its lease still holds; else it ends. */
   #mayRun(hosted: Hosted): boolean {
     if (hosted.isOver) return false;
     if (hosted.mayRun?.() !== false) return true;
     const { actorId, incarnation } = hosted;
-    void this.end(actorId, incarnation, new SystemError("ACTOR_DIED", "no beacon of a head came"));
+    void this.end(actorId, incarnation, new SystemError("ACTOR_DIED", "its lease is over"));
     this.#onLeaseOver(actorId, incarnation);
     return false;
   }

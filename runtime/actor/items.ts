@@ -85,8 +85,11 @@ export interface ItemLink {
   readonly isOpen: boolean;
   /** Whether data would wait; `onReady` tells when no more. */
   readonly stalled: boolean;
-  /** Packs an item; the bytes it takes. @throws {SystemError} when it doesn't cross or fit. */
-  send(item: unknown): number;
+  /**
+   * Packs an item; the bytes it takes. One that is due isn't refused for what waits already.
+   * @throws {SystemError} when it doesn't cross or fit.
+   */
+  send(item: unknown, isDue?: boolean): number;
   sendControl(item: unknown): void;
   keepAlive(pending: boolean): void;
   reset(error: SystemError): void;

@@ -3,17 +3,11 @@
  * the subject's last name its sender. Never `nc.request`: it subscribes `_INBOX`, which no key
  * may, and is thirty times slower than packed frames.
  */
-import {
-  type ConnectionOptions,
-  connect,
-  errors,
-  type NatsConnection,
-  nkeyAuthenticator,
-  type Status,
-} from "nats";
+import { type ConnectionOptions, connect, errors, type NatsConnection, type Status } from "nats";
 import { SystemError } from "../errors.ts";
 import type { Identity } from "../ids.ts";
 import { FRAME_BYTES_MAX, NATS_CONNECT_MS, NATS_PING_MS, NATS_RECONNECT_MS } from "../limits.ts";
+import { signerOf } from "./key.ts";
 import type { Bus, BusCounters, BusListener, BusState, Denial } from "./bus.ts";
 
 export interface BusOptions {
@@ -50,7 +44,7 @@ function connectionOptions(options: BusOptions): ConnectionOptions {
   return {
     servers: options.url,
     name: `${options.name} ${options.identity} of ${options.cluster}`,
-    authenticator: authenticatorOf(options),
+    authenticator: signerOf(options.seed),
     noEcho: true,
     // A frozen server is noticed after pingInterval x (maxPingOut + 1).
     pingInterval: NATS_PING_MS,
@@ -63,19 +57,6 @@ function connectionOptions(options: BusOptions): ConnectionOptions {
     ignoreClusterUpdates: true,
     noAsyncTraces: true,
   };
-}
-
-function authenticatorOf(options: BusOptions) {
-  const seed = new TextEncoder().encode(options.seed);
-  const authenticate = nkeyAuthenticator(seed);
-  try {
-    // Tried here: inside the client a malformed seed would look like an unreachable server.
-    authenticate("nonce");
-  } catch (thrown) {
-    const where = { uri: options.url };
-    throw new SystemError("NOT_AUTHORIZED", "the key isn't an nkey seed", where, thrown);
-  }
-  return authenticate;
 }
 
 class NatsBus implements Bus {

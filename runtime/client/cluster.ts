@@ -31,10 +31,11 @@ import {
 import type { LogStreams, LogText } from "./actors/logs.ts";
 import {
   actorOptionsOf,
-  checkCount,
+  memberOptionsOf,
   type PoolOptions,
   type SpawnOptions,
 } from "./actors/options.ts";
+import { checkCount } from "../usage.ts";
 import type { HeadClient } from "./head-client.ts";
 import { Jobs } from "./jobs/jobs.ts";
 import type { Links } from "./links.ts";
@@ -61,7 +62,7 @@ export interface ListOptions {
   readonly filter?: Readonly<Record<string, string>>;
   /** `next` of the page before. */
   readonly after?: string | null;
-  /** Entries of the page. Default and bound: 500. */
+  /** Entries of the page. Default and bound: 320. */
   readonly limit?: number;
 }
 
@@ -223,9 +224,8 @@ export class Cluster extends Jobs {
     options: PoolOptions,
   ): Promise<Pool<Class>> {
     actorOf(this.#parts.loaded, type.name);
-    const { size, hosting = "process", maxConcurrency = 1, carrier = "auto" } = options;
-    checkCount("size.min", size.min, 0, size.max);
-    const how = actorOptionsOf({ hosting, maxConcurrency });
+    const how = memberOptionsOf(options);
+    const { size, carrier = "auto" } = options;
     const { program } = this;
     const { min, max } = size;
     const spec = { program, actor: type.name, args: [...args], size: { min, max }, options: how };

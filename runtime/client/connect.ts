@@ -75,19 +75,14 @@ async function reach(options: ConnectOptions): Promise<Reached> {
 async function startOwn(executors: number): Promise<Reached> {
   const { startEmbedded } = await import("./embedded.ts");
   const stateDir = await mkdtemp(join(tmpdir(), "ligase-state-"));
-  const removeState = (): Promise<void> => rm(stateDir, { recursive: true, force: true });
-  const embedded = await startEmbedded({ stateDir, slurm: "none", executors }).catch(
-    async (thrown: unknown) => {
-      await removeState();
-      throw thrown;
-    },
-  );
+  const how = { stateDir, temporary: true, slurm: "none", executors } as const;
+  const embedded = await startEmbedded(how).catch(async (thrown: unknown) => {
+    // It may have failed before its supervisor knew of the folder.
+    await rm(stateDir, { recursive: true, force: true });
+    throw thrown;
+  });
   if (embedded.kind === "busy") throw new SystemError("OUTPUT_BUSY", "the state folder is in use");
-  const end = async (): Promise<void> => {
-    await embedded.stop();
-    await removeState();
-  };
-  return { connection: embedded.connection, end };
+  return { connection: embedded.connection, end: () => embedded.stop() };
 }
 
 /**

@@ -31,6 +31,8 @@ export const LEAN_NODE: readonly string[] = ["--max-semi-space-size=1"];
 export interface EmbeddedOptions {
   /** Folder of the cluster's state; one cluster at a time works on it. */
   readonly stateDir: string;
+  /** Whether the supervisor removes that folder at its end: nothing else may lie in it. */
+  readonly temporary?: boolean | undefined;
   readonly slurm: "auto" | "system" | "private" | "none";
   readonly executors: number;
   /** Any free port unless given. */
@@ -140,8 +142,9 @@ class SupervisorProcess {
 
   constructor(options: EmbeddedOptions) {
     const bin = options.bin ?? fileURLToPath(new URL("../../head/cli/ligase.mjs", import.meta.url));
-    const { stateDir, slurm, executors, natsPort, join, extra } = options;
-    const supervise = JSON.stringify({ stateDir, slurm, executors, natsPort, join, ...extra });
+    const { stateDir, temporary, slurm, executors, natsPort, join } = options;
+    const parts = { stateDir, temporary, slurm, executors, natsPort, join };
+    const supervise = JSON.stringify({ ...parts, ...options.extra });
     const child = spawn(process.execPath, [...LEAN_NODE, bin, "supervise", supervise], {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],

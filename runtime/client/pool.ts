@@ -22,11 +22,11 @@ import {
   type PoolView,
   poolView,
 } from "../messages.ts";
+import { checkCount } from "../usage.ts";
 import { Balance } from "./actors/balance.ts";
 import { type Member, Members, type PoolMember } from "./actors/members.ts";
 import { type PoolMapOptions, mapSettled, type Settled } from "./actors/map.ts";
 import type { Args, PoolMethod, Result, SourceOf } from "./actors/methods.ts";
-import { checkCount } from "./actors/options.ts";
 import { Queue } from "./actors/queue.ts";
 import type { HeadClient } from "./head-client.ts";
 import type { CarrierChoice, Links } from "./links.ts";

@@ -292,7 +292,7 @@ export class Packer extends Writer {
     const place = this.#level === 0 ? "the message" : this.#path();
     return new SystemError(
       "FRAME_TOO_LARGE",
-      `${what} at ${place}: put it and send its ref instead`,
+      `${what} at ${place}: send it in parts, as a stream, or the path of a file`,
     );
   }
 }

@@ -131,13 +131,15 @@ export class Link {
   /**
    * Packs an item as it is now; it leaves when the turn ends or a frame is full.
    *
+   * @param isDue - it answers the other side and is bounded by what that asked for: it is taken
+   * whatever waits.
    * @returns the bytes that the item takes in its frame, its blobs included.
    * @throws {SystemError} NOT_SERIALIZABLE or FRAME_TOO_LARGE with the place, OVERLOADED when
    * LINK_WAITING_BYTES_MAX wait on a stalled link, or what ended the link.
    */
-  send(item: unknown): number {
+  send(item: unknown, isDue = false): number {
     if (this.#error !== undefined) throw this.#error;
-    if (this.#waitingBytes > LINK_WAITING_BYTES_MAX) {
+    if (!isDue && this.#waitingBytes > LINK_WAITING_BYTES_MAX) {
       throw new SystemError("OVERLOADED", "the other process takes nothing", this.#where());
     }
     return this.#data.add(item);

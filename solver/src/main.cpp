@@ -74,6 +74,29 @@ std::vector<std::string> warningsOf(const Graph& graph, const Spectrum& spectrum
   return warnings;
 }
 
+/// What was asked for and searched, for the run facts. Collective.
+Json searchFacts(MPI_Comm comm, const SearchRequest& request, const Searched& searched,
+                 int64_t needed) {
+  int ranks = 1;
+  MPI_Comm_size(comm, &ranks);
+  const int64_t peak = peakMemory(comm);
+  return {{"schema", 1},
+          {"solver", "mpi_dna_seq 2"},
+          {"ranks", ranks},
+          {"threads", request.arguments.threads},
+          {"isa", request.isa.name},
+          {"rows", request.dataset.manifest.rows},
+          {"nodes", searched.nodes.count()},
+          {"dimensions", request.dataset.manifest.dimensions},
+          {"metric", request.metric},
+          {"k", searched.neighbors.k},
+          {"undecided", searched.undecided},
+          {"restored", searched.restored},
+          {"memory", {{"needed", needed}, {"peak", peak}}},
+          {"times", request.arguments.times},
+          {"seed", request.arguments.seed}};
+}
+
 /// The whole of phase 2. Collective.
 void solve(MPI_Comm comm, const std::vector<std::string>& argv) {
   useOneBlasThread();
@@ -96,9 +119,9 @@ void solve(MPI_Comm comm, const std::vector<std::string>& argv) {
       arguments.output.empty() ? defaultOutput(arguments.embeddings) : arguments.output;
   Output output(comm, path);
   const std::string metric = arguments.metric.empty() ? dataset.manifest.metric : arguments.metric;
+  const SearchRequest request{arguments, dataset, metric, isa};
   std::optional<Checkpoint> checkpoint;
-  const Searched searched =
-      searchOrRestore(comm, {arguments, dataset, metric, isa}, clock, checkpoint);
+  const Searched searched = searchOrRestore(comm, request, clock, checkpoint);
   const Nodes& nodes = searched.nodes;
   const Neighbors& neighbors = searched.neighbors;
   setPhase("graph");
@@ -126,34 +149,19 @@ void solve(MPI_Comm comm, const std::vector<std::string>& argv) {
   setPhase("write");
   writeNetcdf(comm, output.partial(),
               {nodes, neighbors, graph, arguments.times, fields, heat, outliers, spectrum, walk,
-               clusters, samples, view, metric});
+               clusters, samples, view, metric, seed});
   clock.lap("write");
-  const int64_t peak = peakMemory(comm);
-  const Json facts = {{"schema", 1},
-                      {"solver", "mpi_dna_seq 2"},
-                      {"ranks", ranks},
-                      {"threads", arguments.threads},
-                      {"isa", isa.name},
-                      {"rows", dataset.manifest.rows},
-                      {"nodes", nodes.count()},
-                      {"dimensions", dataset.manifest.dimensions},
-                      {"metric", metric},
-                      {"k", neighbors.k},
-                      {"times", arguments.times},
-                      {"fields", fields.count()},
-                      {"seed", arguments.seed},
-                      {"undecided", searched.undecided},
-                      {"restored", searched.restored},
-                      {"memory", {{"needed", needed}, {"peak", peak}}},
-                      {"components", componentCount(graph)},
-                      {"largestShare", largestShare(graph)},
-                      {"parts", spectrum.parts.size()},
-                      {"modes", spectrum.modes},
-                      {"clusters", clusters.list.size()},
-                      {"clearGap", clusters.clearGap()},
-                      {"warnings", warningsOf(graph, spectrum, clusters, arguments)},
-                      {"products", {{"heat", heat.products}, {"spectrum", spectrum.products}}},
-                      {"seconds", clock.seconds()}};
+  Json facts = searchFacts(comm, request, searched, needed);
+  facts.update({{"fields", fields.count()},
+                {"components", componentCount(graph)},
+                {"largestShare", largestShare(graph)},
+                {"parts", spectrum.parts.size()},
+                {"modes", spectrum.modes},
+                {"clusters", clusters.list.size()},
+                {"clearGap", clusters.clearGap()},
+                {"warnings", warningsOf(graph, spectrum, clusters, arguments)},
+                {"products", {{"heat", heat.products}, {"spectrum", spectrum.products}}},
+                {"seconds", clock.seconds()}});
   output.publish(facts);
   if (checkpoint) checkpoint->remove();
   lines.reset();

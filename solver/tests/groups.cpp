@@ -83,9 +83,9 @@ void clusterCases(Report& report) {
   wrong += all[(size_t)edges.count - 1] == -1 ? 0 : 1;
   std::set<double> seen;
   for (size_t c = 0; c < 6; c++) {
-    const double first = all[c % 3 + (c < 3 ? 0 : 300)];
-    for (size_t i = 0; i < 100; i++) wrong += all[c % 3 + (c < 3 ? 0 : 300) + 3 * i] == first ? 0 : 1;
-    seen.insert(first);
+    const size_t first = c % 3 + (c < 3 ? 0 : 300);
+    for (size_t i = 0; i < 100; i++) wrong += all[first + 3 * i] == all[first] ? 0 : 1;
+    seen.insert(all[first]);
   }
   wrong += seen.size() == 6 ? 0 : 1;
   for (const ClusterFacts& cluster : parts.clusters.list) {

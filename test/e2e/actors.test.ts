@@ -178,10 +178,13 @@ describe("lives", () => {
     const pid = await one.pid();
     const gate = newGate(actors);
     const retried = withOptions(one, { retries: 2 }).markThenWait("retried", gate);
-    const waiting = codeOf(one.mark("never sent again"));
+    const waiting = expect(one.mark("never sent again")).rejects.toMatchObject({
+      code: "OUTCOME_UNKNOWN",
+      cause: expect.objectContaining({ code: "ACTOR_DIED" }),
+    });
     await entryOf(journal, "retried");
     await kill(processOf(pid));
-    expect(await waiting).toBe("OUTCOME_UNKNOWN");
+    await waiting;
     await until("it runs again", () => marksOf(journal).length === 2);
     open(gate);
     expect(await retried).not.toBe(pid);

@@ -305,7 +305,8 @@ def check(result, metric, files, asked=None):
     report.update(nodes=len(nodes), components=len(np.unique(component)),
                   isolated=int((degree == 0).sum()), k=k, samples="sample" in data.sizes,
                   fields=data.field_index.values[sources].tolist(), probes=probes.shape[1],
-                  fieldRows=data.field_row.values[sources].tolist(), times=data.time.values.tolist())
+                  fieldRows=data.field_row.values[sources].tolist(),
+                  times=data.time.values.tolist())
     print(json.dumps(report))
 
 

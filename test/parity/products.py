@@ -124,7 +124,7 @@ def clusters(data, component, degree, wanted=None):
     assert margin.min() >= 0 and margin.max() <= 1
     counts, clear = planned(data)
     if wanted is None:
-        said = data.cluster_of_row.attrs["number_of_clusters"]
+        said = data.cluster_of_row.attrs["eigengap"]
         assert said.startswith("a clear gap") == clear, said
         assert data.sizes["cluster"] == counts.sum()
     else:

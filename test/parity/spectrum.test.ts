@@ -1,6 +1,6 @@
 /**
- * Heat, spectrum and clusters: closed forms on graphs, scipy on sets, and whole results that are the
- * same bytes on any ranks and threads.
+ * Heat, spectrum and clusters: closed forms on graphs, scipy on sets, and whole results that are
+ * the same bytes on any ranks and threads.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

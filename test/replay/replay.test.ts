@@ -43,3 +43,31 @@ test("a head that leads from it has nothing to do", async () => {
     expect(decide(state, { type: "tick" }, nowMs)).toEqual({ facts: [], effects: [] });
   }
 });
+
+/** A state with the recorded facts of named actors. */
+async function namedActors(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "lgr-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await cp(join(GOLDEN, "actors"), join(folder, "log"), { recursive: true });
+  return folder;
+}
+
+test("recorded facts of named actors give the same state through apply", async () => {
+  const { state, next } = await replay(await namedActors());
+  const recorded: unknown = JSON.parse(await readFile(join(GOLDEN, "actors-state.json"), "utf8"));
+  expect(stateSnapshot(state)).toEqual(recorded);
+  expect(next).toBe(3);
+});
+
+test("a head that leads from them waits for word of each life before another", async () => {
+  const { state: durable } = await replay(await namedActors());
+  const config = { stateFolder: "/state", solverSha256: null, slurm: "none" } as const;
+  const state = newHeadState(durable, config, 0);
+  const entries = [...state.actors.entries.values()];
+  expect(entries.map(({ record, state: now }) => `${record.options.name} ${now}`)).toEqual([
+    "counter restarting",
+    "reader pending",
+  ]);
+  expect(entries[1]?.record.args).toEqual([new Date(0), Uint8Array.of(1, 2, 3)]);
+  expect([...state.actors.unproven.keys()]).toEqual(["counter", "gone"]);
+});

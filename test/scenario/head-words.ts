@@ -13,6 +13,9 @@ import type {
 import { receiptOf } from "../unit/head/support.ts";
 import { type Command, fail } from "./runner.ts";
 
+/** Number of a report that says none; what confirms it isn't shown. */
+export const UNSAID = 1;
+
 export function showFactValue(key: string, value: unknown): string {
   if (key === "receipt") return (value as { file: string }).file;
   if (key === "error") return (value as { code: string }).code;
@@ -61,6 +64,7 @@ function showCommand(command: Extract<Effect, { type: "command" }>): string {
     ...list("assign", command.assign.map(attempt)),
     ...list("logs", logs),
     ...(command.announce ? ["announce"] : []),
+    ...(command.heard > UNSAID ? [`heard ${command.heard}`] : []),
   ].join(", ");
 }
 

@@ -6,7 +6,15 @@ import type { ActorLife, ActorRecord, Done, Report } from "../../runtime/message
 import { solve } from "../../solver/solve.ts";
 import { jobIdOf, MANIFEST, PROGRAM, reportOf, specOf, TestHead } from "../unit/head/support.ts";
 import { actorRequest, callerOf, processOf, workerId } from "./head-actors.ts";
-import { addressOf, errorOf, outcomeOf, showEffect, showFactValue, slurmOf } from "./head-words.ts";
+import {
+  addressOf,
+  errorOf,
+  outcomeOf,
+  showEffect,
+  showFactValue,
+  slurmOf,
+  UNSAID,
+} from "./head-words.ts";
 import { type Command, fail, type Interpreter } from "./runner.ts";
 
 /** A head at its start, leading epoch 1. */
@@ -18,6 +26,11 @@ export function headInterpreter(): Interpreter {
 /** Milliseconds between two events of a passing time. */
 const PASS_MS = 500;
 const NOTHING = { lines: [], advanceMs: 0 };
+
+/** What every heartbeat is answered with, of a client or of a worker with named lives. */
+function isIdle(line: string): boolean {
+  return line === "reply 0 null" || /^to \w+ #\d+ \(nothing\)$/.test(line);
+}
 
 class Scene {
   #head = new TestHead();
@@ -62,7 +75,7 @@ class Scene {
       });
       for (const event of [...reports, { type: "tick" } as const]) {
         const atMs = Number(totalMs) - Math.max(0, leftMs - PASS_MS);
-        const said = this.#feed(event).filter((line) => line !== "reply 0 null");
+        const said = this.#feed(event).filter((line) => !isIdle(line));
         lines.push(...said.map((line) => `+${atMs} ${line}`));
       }
     }
@@ -138,6 +151,7 @@ class Scene {
     const about = (word: string) => lines.filter(({ name }) => name === word);
     return reportOf({
       process: (options["life"] ?? "1").padStart(16, "0"),
+      number: Number(options["number"] ?? UNSAID),
       host: options["host"] ?? "m1",
       slots: Number(options["slots"] ?? 1),
       hosting: Number(options["hosting"] ?? 0),

@@ -84,6 +84,7 @@ function orders(options: Command["options"]): Omit<WorkerCommand, "epoch" | "seq
   const list = (name: string) => (options[name] ?? "").split(",").filter((item) => item !== "");
   return {
     assign: list("assign").map(assignmentOf),
+    heard: Number(options["heard"] ?? 0),
     cancel: list("cancel"),
     ack: list("ack").map(attemptOf),
     end: list("end").map(lifeOf),
@@ -160,8 +161,10 @@ function show(state: WorkerState, effect: WorkerEffect): string {
   switch (effect.type) {
     case "start":
     case "kill":
-    case "beacon":
+    case "lease":
       return `${effect.type} ${effect.key}`;
+    case "confirmed":
+      return `confirmed ${effect.number}`;
     case "run":
       return `run ${effect.assignment.task}#${effect.assignment.attempt} on ${effect.key}`;
     case "cancel":

@@ -10,7 +10,12 @@ import {
   toSystemError,
 } from "../../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../../runtime/frame/codec.ts";
-import { ERROR_TEXT_MAX } from "../../runtime/limits.ts";
+import {
+  ERROR_FIELD_TEXT_MAX,
+  ERROR_FIELDS_MAX,
+  ERROR_TEXT_MAX,
+  FRAME_BYTES_MAX,
+} from "../../runtime/limits.ts";
 import { errorData, parseMessage } from "../../runtime/messages.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -57,7 +62,7 @@ describe("an error", () => {
   test("crosses with its texts cut, so that it always fits a frame", () => {
     const long = new SystemError("APPLICATION", "x".repeat(600_000), { uri: "y".repeat(600_000) });
     const { what, where } = long.toData();
-    expect([what.length, where.uri?.length]).toEqual([ERROR_TEXT_MAX, ERROR_TEXT_MAX]);
+    expect([what.length, where.uri?.length]).toEqual([ERROR_TEXT_MAX, ERROR_FIELD_TEXT_MAX]);
   });
 
   test("is the same after it crossed a process", () => {
@@ -95,6 +100,98 @@ describe("an error", () => {
     const thrown = new TypeError("not a function");
     const made = toSystemError(thrown, "APPLICATION");
     expect(made).toMatchObject({ code: "APPLICATION", what: "not a function", cause: thrown });
+    expect(toSystemError(thrown).where).toEqual({});
     expect(toSystemError("text")).toMatchObject({ code: "INTERNAL", what: "text" });
   });
+
+  test("of user code says its class and the line of user code that made it", () => {
+    const thrown = new RangeError("no such row");
+    const made = toSystemError(thrown, "APPLICATION").toData();
+    expect(made.where).toMatchObject({ error: "RangeError" });
+    thrown.stack = [
+      "RangeError: at file:///not/a/frame.ts:1:1",
+      `    at decode (${new URL("../../runtime/frame/codec.ts", import.meta.url).href}:9:9)`,
+      "    at parse (file:///home/ann/node_modules/csv/index.js:4:2)",
+      "    at new Promise (<anonymous>)",
+      "    at async Table.row (file:///home/ann/table.ts:14:27)",
+      "    at file:///home/ann/table.ts:90:3",
+    ].join("\n");
+    expect(toSystemError(thrown, "APPLICATION").where).toEqual({
+      error: "RangeError",
+      at: "file:///home/ann/table.ts:14:27",
+    });
+    thrown.stack = "of no known form";
+    thrown.name = "Error";
+    expect(toSystemError(thrown, "APPLICATION").where).toEqual({});
+    Object.defineProperty(thrown, "stack", { value: { at: 1 } });
+    expect(toSystemError(thrown, "APPLICATION").where).toEqual({});
+  });
+
+  test.each<[string, unknown]>([
+    ["without a prototype", Object.create(null)],
+    [
+      "that can't become text",
+      {
+        toString: () => {
+          throw new Error("no");
+        },
+      },
+    ],
+    [
+      "whose message throws",
+      withMessage({
+        get: () => {
+          throw new Error("no");
+        },
+      }),
+    ],
+    ["whose message is no text", withMessage({ value: { a: 1 } })],
+    [
+      "that hides its class",
+      new Proxy(
+        {},
+        {
+          getPrototypeOf: () => {
+            throw new Error("no");
+          },
+        },
+      ),
+    ],
+    [
+      "with a place that is no data",
+      new SystemError("APPLICATION", "no", { a: { b: 1 } } as never),
+    ],
+    [
+      "with a place that throws",
+      placed({
+        get a() {
+          throw new Error("no");
+        },
+      }),
+    ],
+    ["without a place", placed(undefined)],
+    ["with a text that is none", new SystemError("APPLICATION", { a: 1 } as never)],
+    ["of no code", new SystemError("NEWER" as never, "no")],
+  ])("is made of something %s, and crosses", (_, thrown) => {
+    const data = toSystemError(thrown, "APPLICATION").toData();
+    expect(parseMessage(errorData, JSON.parse(JSON.stringify(data)))).toEqual(data);
+  });
+
+  test("with thousands of fields crosses with a few", () => {
+    const field = (i: number) => [`${"k".repeat(9_000)}${i}`, "v".repeat(9_000)];
+    const where = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => field(i)));
+    where["first"] = "x";
+    const many = new SystemError("APPLICATION", "no", { first: 1, ...where }).toData();
+    expect(Object.keys(many.where).length).toBeLessThanOrEqual(ERROR_FIELDS_MAX);
+    expect(many.where["first"]).toBe("x");
+    expect(JSON.stringify(many).length).toBeLessThan(FRAME_BYTES_MAX / 2);
+  });
 });
+
+function withMessage(property: PropertyDescriptor): Error {
+  return Object.defineProperty(new Error("no"), "message", property);
+}
+
+function placed(where: unknown): SystemError {
+  return Object.assign(new SystemError("APPLICATION", "no"), { where });
+}

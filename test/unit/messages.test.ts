@@ -16,7 +16,7 @@ const EPOCH = { number: 1, leader: "A" };
 const RELATIVE = { kind: "parquet", uri: "../x" };
 const failedBy = (code: unknown) => ({ kind: "failed", error: { code, what: "", where: {} } });
 const routeTo = (identity: string) => ({ op: "route", process: "a".repeat(16), identity });
-const ORDER = { epoch: EPOCH, sequence: 1, assign: [], cancel: [], ack: [] };
+const ORDER = { epoch: EPOCH, sequence: 1, heard: 0, assign: [], cancel: [], ack: [], end: [], endSeen: [], logs: [] };
 
 describe("a message in its shape", () => {
   test.each([
@@ -36,6 +36,7 @@ describe("a message in its shape", () => {
 describe("a message out of shape", () => {
   test.each([
     ["a negative count", command, { ...ORDER, sequence: -1 }, "sequence"],
+    ["no confirmed report", command, { ...ORDER, heard: undefined }, "heard"],
     ["a fraction", command, { ...ORDER, sequence: 0.5 }, "sequence"],
     ["a number past 2^53", command, { ...ORDER, sequence: 2 ** 53 }, "sequence"],
     ["no epoch", command, { ...ORDER, epoch: undefined }, "epoch"],
@@ -45,6 +46,7 @@ describe("a message out of shape", () => {
     ["an unknown request", apiRequest, { op: "shell", command: "ls" }, "op"],
     ["a long text", apiRequest, { op: "spawn", actor: "x".repeat(5_000) }, "program"],
     ["nothing", report, null, "message"],
+    ["a report without a number", report, { ...reportOf(), number: undefined }, "number"],
     ["slots without bound", report, reportOf({ slots: 1_000_000 }), "slots"],
     ["a path as a shard's file", receipt, receiptOf(0, 0, { file: "../part-0.parquet" }), "file"],
     ["a relative output", datasetSpec, { ...specOf("a", 1), sink: RELATIVE }, "sink.uri"],

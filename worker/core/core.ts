@@ -61,7 +61,7 @@ function take(
 ): boolean {
   switch (event.type) {
     case "leader":
-      return hearLeader(state, effects, event.epoch);
+      return follow(state, event.epoch);
     case "command":
       return obey(state, effects, event.command, nowMs);
     case "ready": {
@@ -94,16 +94,6 @@ function take(
   }
 }
 
-/** The leader lives: so may the named actors. What an earlier one says no longer counts. */
-function hearLeader(state: WorkerState, effects: WorkerEffect[], epoch: Epoch): boolean {
-  const isNew = follow(state, epoch);
-  if (!leads(state, epoch)) return false;
-  for (const { key, named } of state.executors.values()) {
-    if (named > 0) effects.push({ type: "beacon", key });
-  }
-  return isNew;
-}
-
 /** A higher epoch is followed; a lower one, or an equal one of another leader, isn't. */
 function follow(state: WorkerState, epoch: Epoch): boolean {
   if (epoch.number <= state.epoch.number) return false;
@@ -126,6 +116,7 @@ function obey(
   let urgent = follow(state, command.epoch);
   if (!leads(state, command.epoch)) return false;
   state.sequence = Math.max(state.sequence, command.sequence);
+  takeConfirmed(state, effects, command.heard);
   if (command.announce === true) announceAll(state);
   urgent ||= command.announce === true;
   urgent = acknowledge(state, command) || urgent;
@@ -138,6 +129,16 @@ function obey(
     effects.push({ type: "logs", key: outputOf(state, wanted.actorId), wanted });
   }
   return urgent;
+}
+
+/** Before what the command assigns: a life that it starts has its lease from this report on. */
+function takeConfirmed(state: WorkerState, effects: WorkerEffect[], heard: number): void {
+  if (heard === 0 || heard === state.heard) return;
+  state.heard = heard;
+  effects.push({ type: "confirmed", number: heard });
+  for (const { key, named } of state.executors.values()) {
+    if (named > 0) effects.push({ type: "lease", key });
+  }
 }
 
 /** Whether there is more to say: what didn't fit the report that is acknowledged. */

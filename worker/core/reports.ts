@@ -28,7 +28,8 @@ export function announceAll(state: WorkerState): void {
 
 /** What there is to say now. Nothing changes by saying it but `told`. */
 export function reportOf(state: WorkerState, size: ReportSize = FULL_REPORT): Report {
-  const { process, host, slots, epoch, sequence, announce, announced, lives, sharing } = state;
+  const { process, number, host, slots, epoch, sequence, lives, sharing } = state;
+  const { announce, announced } = state;
   const held: Report["held"] = [];
   for (const [task, executor] of state.tasks) {
     const assignment = executor === null ? state.queue.get(task) : executor.tasks.get(task);
@@ -43,6 +44,7 @@ export function reportOf(state: WorkerState, size: ReportSize = FULL_REPORT): Re
   }
   return {
     process,
+    number,
     host,
     slots,
     hosting: lives.size - sharing,
@@ -62,6 +64,7 @@ export function reportOf(state: WorkerState, size: ReportSize = FULL_REPORT): Re
 
 /** A report of this size has left. Whether more pages wait to be told. */
 export function told(state: WorkerState, size: ReportSize): boolean {
+  state.number += 1;
   state.announced = Math.min(state.announced + size.actors, state.announce.length);
   if (state.announced < state.announce.length) return true;
   state.announce = [];

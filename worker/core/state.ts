@@ -54,6 +54,10 @@ export interface WorkerState {
   readonly spares: number;
   readonly process: string;
   readonly host: string;
+  /** Of the next report. */
+  number: number;
+  /** Of the report that the last command confirmed. */
+  heard: number;
   epoch: Epoch;
   /** Commands seen of the present leader. */
   sequence: number;
@@ -99,7 +103,7 @@ export type WorkerEvent =
     }
   /** A shared executor's measured use of a processor went over or under SHARED_BUSY_SHARE. */
   | { readonly type: "busy"; readonly key: number; readonly busy: boolean }
-  /** No leader was heard for longer than a lease: who still has a named actor doesn't react. */
+  /** The lease has long been over: an executor that still has a named actor doesn't react. */
   | { readonly type: "lease-over" }
   | { readonly type: "tick" };
 
@@ -109,8 +113,10 @@ export type WorkerEffect =
   | { readonly type: "cancel"; readonly key: number; readonly task: string }
   | { readonly type: "end"; readonly key: number; readonly life: ActorLife }
   | { readonly type: "kill"; readonly key: number }
-  /** The lease of the named actors there goes on. */
-  | { readonly type: "beacon"; readonly key: number }
+  /** A leader has received this report: the lease counts from when it was sent. */
+  | { readonly type: "confirmed"; readonly number: number }
+  /** There are named actors whose lease has changed. */
+  | { readonly type: "lease"; readonly key: number }
   /** Somebody wants an executor's output; of no executor (null), there is none. */
   | { readonly type: "logs"; readonly key: number | null; readonly wanted: Command["logs"][number] }
   /** A report is due: `reportOf` says what it says at the time. */
@@ -121,13 +127,17 @@ export function newWorkerState(options: {
   readonly process: string;
   readonly host: string;
   readonly spares?: number | undefined;
+  /** Of its first report; 1 unless given. */
+  readonly number?: number | undefined;
 }): WorkerState {
-  const { slots, process, host, spares = SPARE_EXECUTORS } = options;
+  const { slots, process, host, spares = SPARE_EXECUTORS, number = 1 } = options;
   return {
     slots,
     spares,
     process,
     host,
+    number,
+    heard: 0,
     epoch: { number: 0, leader: "" },
     sequence: 0,
     executors: new Map(),

@@ -30,7 +30,7 @@ function lifeOf({ record, placed, ended }: NamedActor, nowMs: number): Unproven 
   const { actorId } = record;
   // Which process of that worker took it, if any, nobody knows but itself.
   const life = { actorId, incarnation, worker, process: null, host, error };
-  return { ...life, counts: true, heardMs: nowMs, told: false, tellMs: 0 };
+  return { ...life, counts: true, heardMs: nowMs, told: false };
 }
 
 function restore(

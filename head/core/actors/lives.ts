@@ -124,6 +124,7 @@ function becomeAlive(
   if (view !== undefined && !view.lives.has(actorId)) {
     view.lives.add(actorId);
     if (options.hosting === "process") view.livesOwn += 1;
+    if (options.name !== null) view.named += 1;
   }
   entry.address = address;
   enter(state, entry, "alive", nowMs);
@@ -252,7 +253,6 @@ export function loseLife(
     counts: end.counts,
     heardMs: view.lastSeenMs,
     told: end.told ?? false,
-    tellMs: 0,
   });
   entry.error = end.error;
   enter(state, entry, "restarting", nowMs);
@@ -294,7 +294,10 @@ function leaveWorker(state: HeadState, entry: ActorEntry): void {
   const { actorId, options } = entry.record;
   endFlight(state, hostTask(actorId));
   const view = state.workers.get(entry.worker);
-  if (view?.lives.delete(actorId) === true && options.hosting === "process") view.livesOwn -= 1;
+  if (view?.lives.delete(actorId) === true) {
+    if (options.hosting === "process") view.livesOwn -= 1;
+    if (options.name !== null) view.named -= 1;
+  }
   entry.lastWorker = entry.worker;
   entry.worker = null;
   entry.address = null;
@@ -319,7 +322,7 @@ export function die(
       const sent = state.flights.get(hostTask(actorId))?.sequence ?? 0;
       const process = sent <= view.seen ? view.process : null;
       const life = { actorId, incarnation, worker, process, host, error, counts: true };
-      state.actors.unproven.set(options.name, { ...life, heardMs, told: true, tellMs: 0 });
+      state.actors.unproven.set(options.name, { ...life, heardMs, told: true });
     }
   }
   withdraw(state, entry);

@@ -12,7 +12,7 @@ import type { ActorRecord, ActorState } from "../../../runtime/messages.ts";
 import type { Caller, HeadState, Step } from "../events.ts";
 import { disown, ownActor } from "./owners.ts";
 import type { ActorEntry, ActorsState, Waiter } from "./types.ts";
-import { viewOf } from "./views.ts";
+import { shortError, viewOf } from "./views.ts";
 
 /** A new actor, pending and not yet in any queue. Its name must be free. */
 export function addActor(state: HeadState, record: ActorRecord, nowMs: number): ActorEntry {
@@ -80,6 +80,7 @@ function tell(actors: ActorsState, entry: ActorEntry, atMs: number): void {
   const { actorId, options } = record;
   actors.lastEvent += 1;
   const sequence = actors.lastEvent;
+  const why = state === "dead" || state === "restarting" ? error : null;
   actors.events[sequence % ACTOR_EVENTS_KEPT_MAX] = {
     sequence,
     atMs,
@@ -87,7 +88,7 @@ function tell(actors: ActorsState, entry: ActorEntry, atMs: number): void {
     incarnation,
     name: options.name,
     state,
-    error: state === "dead" || state === "restarting" ? error : null,
+    error: why && shortError(why),
   };
 }
 

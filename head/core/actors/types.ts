@@ -77,9 +77,7 @@ export interface Unproven {
   /** When its worker's process was last heard; counts while it is silent. */
   heardMs: number;
   /** Its worker was told to end it: it isn't taken up again, and its end will be reported. */
-  told: boolean;
-  /** A silent worker isn't told again before. */
-  tellMs: number;
+  readonly told: boolean;
 }
 
 /** A process that owns something, by `identity/process`. */

@@ -1,11 +1,12 @@
 /**
  * Pure core. Lives of named actors whose end isn't proven, and what proves it: its worker says so,
  * its worker's process was replaced on the same machine, or NAMED_RESTART_MS passed since that
- * process was last heard, when the executor has long stopped it by itself (NAMED_LEASE_MS).
+ * process was last heard. By then the executor has stopped it: it lives for NAMED_LEASE_MS after
+ * the last report that was confirmed had left, and none is confirmed before it was heard.
  */
-import { NAMED_LEASE_MS, NAMED_RESTART_MS, SILENT_TOLD_AGAIN_MS } from "../../../runtime/limits.ts";
+import { NAMED_RESTART_MS } from "../../../runtime/limits.ts";
 import type { HeadState, Step, WorkerView } from "../events.ts";
-import { outboxOf, record } from "../step.ts";
+import { record } from "../step.ts";
 import { follow, lifeKey, offer } from "./lives.ts";
 import type { Unproven } from "./types.ts";
 
@@ -63,21 +64,21 @@ export function heardLast(state: HeadState, worker: string, view: WorkerView): v
   }
 }
 
-/** Proves by time what nothing else can prove any more; tells the silent ones before. */
+/** Proves by time what nothing else can prove any more. */
 export function expireUnproven(state: HeadState, step: Step, nowMs: number): void {
   for (const [name, life] of state.actors.unproven) {
     if (isHeard(state, life)) continue;
-    const silentMs = nowMs - life.heardMs;
-    if (silentMs >= NAMED_RESTART_MS) {
-      proveEnd(state, step, name, nowMs);
-    } else if (silentMs >= NAMED_LEASE_MS && nowMs >= life.tellMs) {
-      // It may hear us while we don't hear it: then its beacons went on too.
-      life.told = true;
-      life.tellMs = nowMs + SILENT_TOLD_AGAIN_MS;
-      const { actorId, incarnation } = life;
-      outboxOf(state, step, life.worker).end.push({ actorId, incarnation });
-    }
+    if (nowMs - life.heardMs >= NAMED_RESTART_MS) proveEnd(state, step, name, nowMs);
   }
+}
+
+/** Whether a worker has lives of named actors, or may have some that it hasn't announced yet. */
+export function hasNamed(state: HeadState, worker: string, view: WorkerView): boolean {
+  if (view.named > 0) return true;
+  for (const life of state.actors.unproven.values()) {
+    if (life.worker === worker && isAt(life, view)) return true;
+  }
+  return false;
 }
 
 /** Whether the very process that has the life is heard: then it will say what became of it. */

@@ -35,6 +35,7 @@ export function listedView(entry: ActorEntry): ActorView {
   return view.error === null ? view : { ...view, error: shortError(view.error) };
 }
 
-function shortError({ code, what }: ErrorData): ErrorData {
+/** An error among many others: of 16 KiB each they would fill frames, and the head's memory. */
+export function shortError({ code, what }: ErrorData): ErrorData {
   return { code, what: what.slice(0, LISTED_ERROR_CHARS), where: {} };
 }

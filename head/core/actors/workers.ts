@@ -30,8 +30,10 @@ export function takeActors(
     const { actorId, options } = record;
     const { incarnation } = address;
     const known = state.actors.entries.get(actorId);
-    if (known === undefined && options.name !== null) {
-      // No fact speaks of it, so it is dead: an earlier leader's word for that was lost.
+    const isEnding = state.workers.get(worker)?.ends.has(lifeKey({ actorId, incarnation })) ?? false;
+    if (known === undefined && (options.name !== null || isEnding)) {
+      // No fact speaks of it, so it is dead: an earlier leader's word for that was lost. Or it was
+      // told to end when it was starting.
       endLife(state, step, worker, { actorId, incarnation });
       continue;
     }

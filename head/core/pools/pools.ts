@@ -20,7 +20,7 @@ import { forgetIdle, ownerKey, ownerOf } from "../actors/owners.ts";
 import { emptyHistory, poolSize, takeLoad } from "./size.ts";
 import { addActor, refuse, requestKey } from "../actors/registry.ts";
 import type { ActorEntry, PoolState } from "../actors/types.ts";
-import { listedView } from "../actors/views.ts";
+import { listedView, shortError } from "../actors/views.ts";
 
 type RequestOf<Op extends ApiRequest["op"]> = Extract<ApiRequest, { op: Op }>;
 
@@ -276,7 +276,7 @@ export function releaseMember({ actors }: HeadState, { record }: ActorEntry): vo
 
 function troubleOf({ failures, dueMs, lastDead }: PoolState, nowMs: number): string {
   if (failures === 0 || lastDead?.error == null) return "";
-  const { code, what } = lastDead.error;
+  const { code, what } = shortError(lastDead.error);
   const waits = dueMs > nowMs ? `; the next one in ${((dueMs - nowMs) / 1_000).toFixed(1)} s` : "";
   return `; ${failures} times in a row a member ended early (${code}: ${what})${waits}`;
 }

@@ -47,6 +47,8 @@ export class Hosted {
   /** The last method called, known to be callable. */
   lastMethod = "";
   active = 0;
+  /** Calls and steps that wait for their caller's link. */
+  held = 0;
   /** It waits for the next slice of time. */
   isReady = false;
   isOver = false;
@@ -71,9 +73,14 @@ export class Hosted {
     return this.active < this.maxConcurrency;
   }
 
+  /** Calls and steps that wait, for their turn or for their caller's link. */
+  get mailbox(): number {
+    return this.waiting.length + this.held;
+  }
+
   stats(): ActorStats {
     const { actorId, incarnation, answered, failed, busyMs } = this;
-    const counts = { waiting: this.waiting.length, running: this.active };
+    const counts = { waiting: this.mailbox, running: this.active };
     const { size } = this.streams;
     return { actorId, incarnation, ...counts, streams: size, answered, failed, busyMs };
   }

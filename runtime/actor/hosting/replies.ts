@@ -49,8 +49,12 @@ export class KeptReplies {
     } else if (kept instanceof Uint8Array) {
       session.answer(decodeFrame(kept).value as CallerItem);
     } else {
+      // It waited for the link that is gone: the order in which they come again is the old one.
+      const wasHeld = kept.isHeld;
+      if (wasHeld) kept.session.held.remove(kept);
       kept.session.calls.delete(id);
       kept.session = session;
+      if (wasHeld) session.held.add(kept);
       session.calls.set(id, kept);
       kept.hosted.meet(session);
     }

@@ -2,6 +2,7 @@
 import { SystemError, toSystemError } from "../../errors.ts";
 import type { ProcessId } from "../../ids.ts";
 import { type CallerItem, ERROR, ITEM, type ItemLink, WINDOW } from "../items.ts";
+import { Held } from "./held.ts";
 import type { Hosted } from "./hosted.ts";
 import type { TakenCall } from "./taken.ts";
 
@@ -11,6 +12,8 @@ export class Session {
   readonly calls = new Map<number, TakenCall>();
   /** The actors it has called. */
   readonly actors = new Set<Hosted>();
+  /** What waits until the link has room for what it answers. */
+  readonly held = new Held();
   isOpen = true;
   #streams = 0;
 
@@ -22,6 +25,16 @@ export class Session {
     return this.link.other;
   }
 
+  /** The link has no room for more answers. */
+  get isStalled(): boolean {
+    return this.isOpen && this.link.stalled;
+  }
+
+  /** Whether a call of this actor has to wait for the link, or behind one that does. */
+  holds(hosted: Hosted): boolean {
+    return this.isStalled || this.held.has(hosted);
+  }
+
   /**
    * Sends a call's last answer. One that doesn't cross becomes the error that says so.
    * @returns what was sent; the answer itself when the link is over.
@@ -29,7 +42,8 @@ export class Session {
   answer(item: CallerItem): CallerItem {
     if (!this.isOpen) return item;
     try {
-      this.link.send(item);
+      // What ran before the link had no room is answered all the same.
+      this.link.send(item, true);
       return item;
     } catch (thrown) {
       const error = [ERROR, item[1] as number, refusal(item, thrown).toData()] as const;
@@ -40,7 +54,7 @@ export class Session {
 
   /** Sends an item of a stream; its bytes. @throws {SystemError} when it doesn't cross. */
   sendItem(id: number, value: unknown): number {
-    return this.isOpen ? this.link.send([ITEM, id, value]) : 0;
+    return this.isOpen ? this.link.send([ITEM, id, value], true) : 0;
   }
 
   sayWindow(actorId: string, calls: number): void {

@@ -44,6 +44,8 @@ export class TakenCall implements Timed, ContextSource {
   isOver = false;
   isTimed = false;
   isRunning = false;
+  /** It waits for its caller's link; written by `Held` alone. */
+  isHeld = false;
   /** Its generator, once it runs. */
   outflow: Outflow | undefined = undefined;
   readonly #space: HostSpace;

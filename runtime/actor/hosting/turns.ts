@@ -93,8 +93,9 @@ export class Turns {
   }
 
   /** Whether a plain call may run as it comes. */
-  isFree(hosted: Hosted): boolean {
-    return hosted.hasRoom && hosted.waiting.length === 0 && this.#hasTime();
+  isFree(session: Session, hosted: Hosted): boolean {
+    const isNext = hosted.hasRoom && hosted.waiting.length === 0 && !session.holds(hosted);
+    return isNext && this.#hasTime();
   }
 
   /** Runs a plain call of an actor that is free. */
@@ -133,19 +134,33 @@ export class Turns {
     else hosted.failed++;
   }
 
-  /** A call waits for its turn, or runs at once. */
+  /** A call waits for its turn or its link, or runs at once. */
   enqueue(call: TakenCall): void {
     const { hosted } = call;
+    if (isHeldBack(call)) {
+      call.session.held.add(call);
+      return;
+    }
     hosted.waiting.push(call);
     if (hosted.hasRoom) this.#pump(hosted);
   }
 
-  /** Lets a stream go on that was parked. */
+  /** Lets a stream go on that was parked, or end wherever it waits for its link. */
   resume(call: TakenCall): void {
     const { hosted, outflow } = call;
-    if (outflow?.isParked !== true || hosted.isOver) return;
+    if (outflow === undefined || hosted.isOver) return;
+    if (call.isHeld && outflow.isClosing) call.session.held.remove(call);
+    else if (!outflow.isParked) return;
     outflow.isParked = false;
     this.enqueue(call);
+  }
+
+  /** A caller's link has room: what waited for it goes on, before what came later. */
+  ready(session: Session): void {
+    for (const hosted of session.held.actors) {
+      hosted.waiting.prepend(session.held.take(hosted));
+      if (hosted.hasRoom) this.#runSoon(hosted);
+    }
   }
 
   /** Returns from the generator of an actor that ended, without waiting for a turn. */
@@ -161,9 +176,9 @@ export class Turns {
     const now = this.#space.clock.now();
     const spent = now - this.#lookedAtMs;
     this.#lookedAtMs = now;
-    this.#stride = spent < STRIDE_MS ? Math.min(STRIDE_MAX, this.#stride * 2) : 1;
     const isLeft = now < this.#endAtMs;
-    this.#untilLook = isLeft ? this.#stride : 1;
+    this.#stride = isLeft && spent < STRIDE_MS ? Math.min(STRIDE_MAX, this.#stride * 2) : 1;
+    this.#untilLook = this.#stride;
     return isLeft;
   }
 
@@ -186,7 +201,8 @@ export class Turns {
       }
       const call = hosted.waiting.take();
       if (call === undefined) return;
-      if (call.outflow === undefined) this.#start(call);
+      if (isHeldBack(call)) call.session.held.add(call);
+      else if (call.outflow === undefined) this.#start(call);
       else this.#step(call, call.outflow);
     }
   }
@@ -363,6 +379,11 @@ export class Turns {
       call.answer([END, call.id]);
     }
   }
+}
+
+/** Whether it has to wait for its link: what it gives couldn't leave. A stream may always end. */
+function isHeldBack({ session, hosted, outflow }: TakenCall): boolean {
+  return outflow?.isClosing !== true && session.holds(hosted);
 }
 
 function notStream({ method }: TakenCall): SystemError {

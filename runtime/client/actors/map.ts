@@ -10,7 +10,10 @@ import { SystemError, toSystemError } from "../../errors.ts";
 export interface PoolMapOptions {
   /** Results in the order of the items (default), or as they come. */
   readonly ordered?: boolean;
-  /** Items that may be taken and not given back. Default: twice what the members run at once. */
+  /**
+   * Items that may be taken and not given back. Default: twice what the members run at once, and
+   * as many short calls a member as POOL_AHEAD_MS of work.
+   */
   readonly inFlight?: number;
   /** Ends it with CANCELLED, the calls under way too. */
   readonly signal?: AbortSignal;

@@ -1,7 +1,7 @@
 /** How a user says how an actor is to live, and what that means to the head. */
-import { SystemError } from "../../errors.ts";
-import { CALLS_PENDING_MAX, CONCURRENCY_MAX } from "../../limits.ts";
+import { CALLS_PENDING_MAX, CONCURRENCY_MAX, POOL_MEMBERS_MAX } from "../../limits.ts";
 import type { ActorOptions } from "../../messages.ts";
+import { checkChoice, checkCount, checkNames, usage } from "../../usage.ts";
 import type { CarrierChoice } from "../links.ts";
 
 export interface SpawnOptions {
@@ -37,10 +37,23 @@ export interface PoolOptions {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
+const SPAWN_OPTIONS = [
+  ...["name", "getIfExists", "lifetime", "hosting", "maxRestarts", "maxConcurrency"],
+  ...["maxPendingCalls", "carrier", "deadlineMs", "signal"],
+];
+const POOL_OPTIONS = ["size", "hosting", "maxConcurrency", "carrier"];
+
 /** Options with every field said. @throws {SystemError} USAGE naming what is off. */
 export function actorOptionsOf(options: SpawnOptions): ActorOptions {
+  checkNames(options, SPAWN_OPTIONS);
   const { name = null, getIfExists = false, lifetime = "owned", hosting = "process" } = options;
-  if (name !== null && !NAME.test(name)) throw usage(`bad name ${JSON.stringify(name)}`);
+  if (name !== null && !NAME.test(name)) {
+    const form = "1 to 128 letters, digits and ._-, a letter or digit first";
+    throw usage(`a name is ${form}, not ${JSON.stringify(name)}`);
+  }
+  checkChoice("lifetime", lifetime, ["owned", "detached"]);
+  checkChoice("hosting", hosting, ["process", "shared"]);
+  checkChoice("carrier", options.carrier ?? "auto", ["auto", "nats"]);
   if (name === null && getIfExists) throw usage("getIfExists needs a name");
   if (name === null && lifetime === "detached") throw usage("a detached actor needs a name");
   const { maxRestarts = 0, maxConcurrency = 1, maxPendingCalls = CALLS_PENDING_MAX } = options;
@@ -51,12 +64,11 @@ export function actorOptionsOf(options: SpawnOptions): ActorOptions {
   return { name, getIfExists, lifetime, hosting, maxRestarts: restarts, maxConcurrency };
 }
 
-/** @throws {SystemError} USAGE unless it is a whole number in the bounds. */
-export function checkCount(what: string, value: number, least: number, most: number): void {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
-  throw usage(`${what} is a whole number from ${least} to ${most}, not ${value}`);
-}
-
-function usage(what: string): SystemError {
-  return new SystemError("USAGE", what);
+/** What a pool's members share, every field said. @throws {SystemError} USAGE. */
+export function memberOptionsOf(options: PoolOptions): ActorOptions {
+  checkNames(options, POOL_OPTIONS);
+  const { size, hosting = "process", maxConcurrency = 1, carrier = "auto" } = options;
+  checkCount("size.max", size.max, 1, POOL_MEMBERS_MAX);
+  checkCount("size.min", size.min, 0, size.max);
+  return actorOptionsOf({ hosting, maxConcurrency, carrier });
 }

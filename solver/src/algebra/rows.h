@@ -1,6 +1,6 @@
 // Owns the product of the graph's matrix with a block of vectors.
-// Invariants: one accumulator per row and vector, in the order of the columns of the whole graph; so
-// the bits depend neither on ranks nor on how many vectors go together.
+// Invariants: one accumulator per row and vector, in the order of the columns of the whole graph;
+// so the bits depend neither on ranks nor on how many vectors go together.
 #pragma once
 
 #include <mpi.h>

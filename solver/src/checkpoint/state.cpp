@@ -68,6 +68,7 @@ int64_t requireMemory(const Arguments& arguments, const Dataset& dataset, int ra
                         std::min(arguments.k, std::max<int64_t>(manifest.rows, 1)),
                         (int64_t)firstRows(manifest).size() + arguments.fields,
                         (int64_t)arguments.times.size(),
+                        arguments.modes,
                         ranks,
                         arguments.threads};
   const int64_t needed = memoryNeeded(plan);

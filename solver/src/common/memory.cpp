@@ -33,10 +33,16 @@ int64_t searching(const MemoryPlan& plan, int64_t own) {
          std::max(4 * piece, 8 * piece + scratch);
 }
 
-/// graph: neighbours, their edges sent, received and sorted; heat of all nodes.
+/// graph: neighbours, their edges sent, received and sorted; then heat at all times and four of its
+/// vectors; the basis of Lanczos, 58 vectors beside 2 for each mode, and its products; at the end
+/// modes thrice and one time's values of rows.
 int64_t diffusing(const MemoryPlan& plan, int64_t own) {
+  const int64_t chunks = (plan.rows + chunkSize - 1) / chunkSize;
+  const int64_t owned = std::min(plan.rows, (chunks / plan.ranks + 1) * chunkSize);
+  const int64_t lanczos = plan.modes > 0 ? 2 * plan.modes + 59 + 4 : 0;
+  const int64_t last = 4 * plan.modes + 2 * plan.fields;
   return own * plan.k * (12 + 2 * 16 * 2 + 2 * 12) +
-         8 * plan.rows * plan.fields * (plan.times + 3);
+         8 * owned * (plan.fields * (plan.times + 4) + std::max(lanczos, last));
 }
 
 }  // namespace

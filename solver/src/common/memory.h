@@ -14,6 +14,7 @@ struct MemoryPlan {
   int64_t k = 0;
   int64_t fields = 0;
   int64_t times = 0;
+  int64_t modes = 0;
   int ranks = 1;
   int threads = 1;
 };

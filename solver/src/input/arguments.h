@@ -45,8 +45,8 @@ struct Arguments {
 };
 
 /// The arguments from argv, and from the JSON file that the positional argument names: an object
-/// with any of "metric", "k", "times", "fields", "modes", "clusters", "seed". A flag goes before the
-/// file; the threads are SLURM_CPUS_PER_TASK without one. Not collective.
+/// with any of "metric", "k", "times", "fields", "modes", "clusters", "seed". A flag goes before
+/// the file; the threads are SLURM_CPUS_PER_TASK without one. Not collective.
 /// @throws SolverError USAGE; NO_INPUT or BAD_DATA for that file.
 Arguments parseArguments(const std::vector<std::string>& argv);
 

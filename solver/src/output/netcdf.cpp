@@ -1,5 +1,5 @@
-// Owns names, descriptions and who writes what; see netcdf.h. Each rank writes the rows and nodes it
-// owns, the neighbours it searched; rank 0 writes what is small.
+// Owns names, descriptions and who writes what; see netcdf.h. Each rank writes the rows and nodes
+// it owns, the neighbours it searched; rank 0 writes what is small.
 #include "output/netcdf.h"
 
 #include <netcdf.h>
@@ -28,7 +28,7 @@ void describe(File& file, const Result& result) {
   file.text(NC_GLOBAL, "Conventions", "CF-1.10, ACDD-1.3");
   file.text(NC_GLOBAL, "title", "Neighbours, heat, modes and clusters of an embedding set");
   file.text(NC_GLOBAL, "summary",
-            "Exact nearest neighbours of a set of embeddings, the self-tuning graph that they make, "
+            "Exact nearest neighbours of a set of embeddings, the self-tuning graph they make, "
             "its connected components, the heat equation on it, the smallest eigenpairs of its "
             "normalised Laplacian, diffusion coordinates, clusters and outlier scores.");
   file.text(NC_GLOBAL, "keywords",
@@ -36,6 +36,7 @@ void describe(File& file, const Result& result) {
   file.text(NC_GLOBAL, "source", "mpi_dna_seq 2");
   file.text(NC_GLOBAL, "processing_level", "derived from embeddings, no observation");
   file.text(NC_GLOBAL, "metric", result.metric);
+  file.numbers(NC_GLOBAL, "seed", std::vector<double>{(double)result.seed});
   file.text(NC_GLOBAL, "comment",
             "row: a row of the embeddings, which are the one Parquet file or the shards of the "
             "manifest in their order, each from its firstRow on; their column read_id names the "
@@ -229,7 +230,7 @@ class ClusterVariables {
     file.numbers(cluster_, "_FillValue", std::vector<int32_t>{-1});
     file.numbers(cluster_, "gap", std::vector<double>{clusters.gap});
     file.numbers(cluster_, "largest_other_gap", std::vector<double>{clusters.otherGap});
-    file.text(cluster_, "number_of_clusters",
+    file.text(cluster_, "eigengap",
               clusters.clearGap() ? "a clear gap: 1.5 times any other" : "no clear gap");
     margin_ = file.variable("cluster_margin", NC_DOUBLE, {row},
                             "1 - distance to the cluster's centre / to the next nearest",

@@ -37,6 +37,8 @@ struct Result {
   const SampleTable& samples;
   RowView& view;
   std::string metric;
+  /// < 2^53.
+  uint64_t seed;
 };
 
 /// Writes the file at `path`, which may exist and is truncated. Collective.

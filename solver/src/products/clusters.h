@@ -1,7 +1,7 @@
 // Owns the clusters of the nodes.
-// Invariants: a cluster lies within one component; each component with modes has at least one; nodes
-// of smaller components have none (-1); clusters are numbered by falling number of nodes, then by
-// their smallest node.
+// Invariants: a cluster lies within one component; each component with modes has at least one;
+// nodes of smaller components have none (-1); clusters are numbered by falling number of nodes,
+// then by their smallest node.
 #pragma once
 
 #include <mpi.h>

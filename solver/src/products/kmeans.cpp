@@ -45,8 +45,8 @@ void appendPoint(MPI_Comm comm, const Points& points, int64_t node, std::vector<
   centres.insert(centres.end(), point.begin(), point.end());
 }
 
-/// k-means++: each seed is drawn with a chance of its squared distance to the nearest one before, as
-/// the winner of a race of exponential times, which needs no sum. Collective.
+/// k-means++: each seed is drawn with a chance of its squared distance to the nearest one before,
+/// as the winner of a race of exponential times, which needs no sum. Collective.
 std::vector<double> seeds(MPI_Comm comm, const Points& points, int64_t centres, uint64_t seed,
                           int64_t restart) {
   std::vector<double> chosen;
@@ -74,8 +74,8 @@ std::vector<double> seeds(MPI_Comm comm, const Points& points, int64_t centres, 
   return chosen;
 }
 
-/// Assigns each point to its nearest centre; [centres, dimensions + 2]: sums of points, their number
-/// and their inertia. Collective.
+/// Assigns each point to its nearest centre; [centres, dimensions + 2]: sums of points, their
+/// number and their inertia. Collective.
 std::vector<double> assign(MPI_Comm comm, const Points& points, const std::vector<double>& centres,
                            Partition& partition) {
   const int64_t width = points.dimensions;

@@ -1,5 +1,5 @@
-// Owns two loops, compiled for three instruction sets, with contraction to FMA (CMakeLists.txt); see
-// selector.h.
+// Owns two loops, compiled for three instruction sets, with contraction to FMA (CMakeLists.txt);
+// see selector.h.
 #include "search/selector.h"
 
 namespace ligase {

@@ -1,9 +1,9 @@
 // Owns iterated block Gram-Schmidt; see block.h.
 //
-// Each pass is one Gram matrix [Q W]^T W (one sweep over all vectors, one reduction), W -= Q g and a
-// Cholesky factor of what is left of W^T W by Pythagoras. Where subtraction has eaten the digits of
-// that rest, the pass leaves W's scale alone and the next one, which sees W as it is, decides. The
-// usual block takes two passes.
+// Each pass is one Gram matrix [Q W]^T W (one sweep over all vectors, one reduction), W -= Q g and
+// a Cholesky factor of what is left of W^T W by Pythagoras. Where subtraction has eaten the digits
+// of that rest, the pass leaves W's scale alone and the next one, which sees W as it is, decides.
+// The usual block takes two passes.
 #include "spectrum/block.h"
 
 #include <algorithm>

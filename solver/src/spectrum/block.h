@@ -1,6 +1,6 @@
 // Owns how a new block of vectors becomes orthonormal to all before it and in itself.
-// Invariants: W before = Q h + W after x r; a vector that lies in the span of the others is replaced
-// by a random one, with a zero row in r.
+// Invariants: W before = Q h + W after x r; a vector that lies in the span of the others is
+// replaced by a random one, with a zero row in r.
 #pragma once
 
 #include <mpi.h>

@@ -1,7 +1,7 @@
 // Owns thick-restart block Lanczos for the largest eigenvalues of A = I + S = 2 I - L_sym on one
 // connected graph.
 // Invariants: columns of the basis are [null vector | locked eigenvectors | active vectors | next
-// block], orthonormal; A times the active ones = active x T + next x R^T E^T, to rounding and to the
+// block], orthonormal; A times the active ones = active x T + next x R E^T, to rounding and to the
 // tolerance of what was locked; decisions hang on numbers that are the same on every rank.
 #pragma once
 

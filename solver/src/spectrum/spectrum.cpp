@@ -58,7 +58,8 @@ void fixVectors(MPI_Comm comm, Basis& basis, const std::vector<double>& values) 
   }
 }
 
-/// Rayleigh quotients and residuals of columns [1, 1 + count), in vectors as they stand. Collective.
+/// Rayleigh quotients and residuals of columns [1, 1 + count), in vectors as they stand.
+/// Collective.
 Modes measure(MPI_Comm comm, const Graph& graph, Rows& matrix, Basis& basis, int64_t count) {
   const auto size = (size_t)(graph.range.size() * count);
   std::vector<double> x(size);

@@ -1,4 +1,4 @@
-// Owns the smallest non-trivial eigenpairs of L_sym = I - D^-1/2 W D^-1/2, for each large component.
+// Owns the smallest non-trivial eigenpairs of L_sym = I - D^-1/2 W D^-1/2 of each large component.
 // Invariants: eigenvalues ascend to 1e-8 (a multiple one's vectors are in the order of their
 // pivots); a vector is 0 outside its component, of length 1, orthogonal to D^1/2 1 and to the
 // others, and its signs and rotation follow pivots.h; every residual is the true one.

@@ -60,7 +60,7 @@ describe("an actor's output", () => {
     // It can be asked for afterwards.
     ask(2, false);
     await until("the end", () => got(caller, 2).ended);
-    expect(got(caller, 2).stdout).toBe("constructed\nlater\n");
+    expect(got(caller, 2).stdout).toBe("constructed\nlater\nloud disposed\n");
     ask(3, false, "unknown");
     await until("the end", () => got(caller, 3).ended);
   });

@@ -24,6 +24,7 @@ import {
   type Report,
   report as reportSchema,
 } from "../../../runtime/messages.ts";
+import { identityOf } from "../../../runtime/processes.ts";
 import { Agent, type AgentOptions } from "../../../worker/agent.ts";
 import {
   busOf,
@@ -157,13 +158,9 @@ export async function playHead(bus: Bus, worker: Identity, isSlow = false) {
   return { command, beacon, run, endOf, lastReport };
 }
 
-/** Whether a process is there, a zombie of ours too. */
+/** Whether a process is there; one that only waits to be reaped isn't. */
 export function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  return identityOf(pid) !== undefined;
 }
 
 function lifeName({ actorId, incarnation }: ActorLife): string {

@@ -132,6 +132,8 @@ describe("a handle", () => {
   test("of something else is USAGE", () => {
     expect(() => targetOf({})).toThrow(/USAGE/);
     expect(() => withOptions({}, {})).toThrow(/USAGE/);
+    const misspelt = { retry: 1 } as CallOptions;
+    expect(() => withOptions(open().handle, misspelt)).toThrow(/USAGE: no option "retry"/);
   });
 });
 

@@ -125,7 +125,7 @@ describe("calls with retries", () => {
     const { wire } = hosting(Large);
     for (let id = 1; id <= 130; id += 1) {
       wire.far.handlers?.onItems([[CALL_WITH, id, "x", "go", [], { retry: true }]]);
-      wire.far.out = [];
+      wire.far.take();
     }
     wire.far.handlers?.onItems([[CALL_WITH, 1, "x", "go", [], { retry: true }]]);
     expect(wire.far.sent.at(-1)?.[0]).toBe(OK);

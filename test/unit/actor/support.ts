@@ -87,17 +87,34 @@ export class FakeLink implements ItemLink {
     this.other = other;
   }
 
+  /** How many of `out` were given to `send`. */
+  #counted = 0;
+
   send(item: unknown): number {
+    const bytes = this.#pack(item);
+    this.#counted++;
+    return bytes;
+  }
+
+  sendControl(item: unknown): void {
+    this.#pack(item);
+  }
+
+  /** All that waits, which leaves. */
+  take(): unknown[] {
+    const items = this.out;
+    this.out = [];
+    this.#counted = 0;
+    return items;
+  }
+
+  #pack(item: unknown): number {
     if (!this.isOpen) throw new SystemError("ACTOR_DIED", "the link is over");
     const frame = encodeFrame(FIELDS, [item]);
     const [copy] = decodeFrame(frame).value as [readonly unknown[]];
     this.out.push(copy);
     this.sent.push(copy);
     return frame.length;
-  }
-
-  sendControl(item: unknown): void {
-    this.send(item);
   }
 
   keepAlive(pending: boolean): void {
@@ -112,8 +129,8 @@ export class FakeLink implements ItemLink {
   over(error: SystemError): void {
     if (!this.isOpen) return;
     this.isOpen = false;
-    const unsent = this.out.length;
-    this.out = [];
+    const unsent = this.#counted;
+    this.take();
     this.handlers?.onReset(error, unsent);
   }
 }
@@ -155,9 +172,8 @@ export class Wire {
 }
 
 function carry(from: FakeLink, to: FakeLink): boolean {
-  const items = from.out;
+  const items = from.take();
   if (items.length === 0) return false;
-  from.out = [];
   try {
     if (to.isOpen) to.handlers?.onItems(items);
   } catch (thrown) {

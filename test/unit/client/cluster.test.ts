@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { actor } from "../../../runtime/actor/registry.ts";
 import { LogStreams } from "../../../runtime/client/actors/logs.ts";
-import { actorOptionsOf } from "../../../runtime/client/actors/options.ts";
+import { actorOptionsOf, type SpawnOptions } from "../../../runtime/client/actors/options.ts";
 import { Cluster } from "../../../runtime/client/cluster.ts";
 import type { HeadClient } from "../../../runtime/client/head-client.ts";
 import { SystemError } from "../../../runtime/errors.ts";
@@ -89,10 +89,26 @@ describe("spawn", () => {
     { maxRestarts: -1 },
     { maxRestarts: 0.5 },
     { maxPendingCalls: 10_001 },
+    { maxRestart: 1 },
+    { hosting: "thread" },
+    { lifetime: "forever" },
+    { carrier: "tcp" },
   ])("with %o is USAGE", (options) => {
-    expect(() => actorOptionsOf(options)).toThrow(
+    expect(() => actorOptionsOf(options as SpawnOptions)).toThrow(
       expect.objectContaining({ code: "USAGE" }) as Error,
     );
+  });
+
+  test.each([
+    { size: { min: 2, max: 1 } },
+    { size: { min: 0, max: 0 } },
+    { size: { min: 0, max: 321 } },
+    { size: { min: 0, max: 1 }, name: "p" },
+    { size: { min: 0, max: 1 }, maxConcurrency: 0 },
+  ])("of a pool with %o is USAGE", async (options) => {
+    const opening = cluster.pool(CounterActor, [], options);
+    await expect(opening).rejects.toMatchObject({ code: "USAGE" });
+    expect(ops()).toEqual([]);
   });
 });
 

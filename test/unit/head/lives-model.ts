@@ -23,12 +23,33 @@ interface ModelLife extends ActorLife {
   readonly record: ActorRecord;
 }
 
-/** `in`: nothing of it reaches the head, but beacons and commands reach it. */
-export type Cut = "none" | "both" | "in";
+/** `in`: nothing of it reaches the head, but beacons and commands reach it. `out`: the other way. */
+export type Cut = "none" | "both" | "in" | "out";
+
+/** What is under way, in the order in which it was sent. */
+class Way<Message> {
+  readonly #waiting: { readonly message: Message; readonly dueMs: number }[] = [];
+  /** Milliseconds that what is sent from now on takes; nothing overtakes what was sent before. */
+  delayMs = 0;
+
+  send(message: Message, nowMs: number): void {
+    const last = this.#waiting.at(-1)?.dueMs ?? 0;
+    this.#waiting.push({ message, dueMs: Math.max(last, nowMs + this.delayMs) });
+  }
+
+  /** The next one that has arrived. */
+  arrived(nowMs: number): Message | undefined {
+    const [first] = this.#waiting;
+    return first === undefined || first.dueMs > nowMs ? undefined : this.#waiting.shift()?.message;
+  }
+}
 
 export class ModelWorker {
   readonly name: string;
   readonly host: string;
+  /** What the head has sent, with the epoch in which it did. */
+  readonly commands = new Way<{ readonly epoch: number; readonly command: Command }>();
+  readonly reports = new Way<Report>();
   cut: Cut = "none";
   process = 1;
   /** Constructors under way, and when they end. */
@@ -36,8 +57,12 @@ export class ModelWorker {
   lives = new Map<string, ModelLife>();
   ended = new Map<string, Ended>();
   done = new Map<string, Done>();
-  beaconMs = 0;
+  /** When the last confirmed report was sent: named lives go on for a lease after it. */
+  leaseMs = Number.NEGATIVE_INFINITY;
   reportMs = 0;
+  /** When each report was sent, by its number. */
+  readonly #sentMs = new Map<number, number>();
+  #number = 1_000_000;
   #epoch = 0;
   #sequence = 0;
   #unsaid: ModelLife[] = [];
@@ -52,8 +77,7 @@ export class ModelWorker {
     return [...this.lives.values(), ...this.starting];
   }
 
-  lead(epoch: number, nowMs: number): void {
-    this.beaconMs = nowMs;
+  lead(epoch: number): void {
     if (epoch <= this.#epoch) return;
     this.#epoch = epoch;
     this.#sequence = 0;
@@ -61,20 +85,26 @@ export class ModelWorker {
   }
 
   obey(epoch: number, command: Command, nowMs: number): void {
-    this.lead(epoch, nowMs);
+    this.lead(epoch);
     if (epoch !== this.#epoch) return;
     this.#sequence = Math.max(this.#sequence, command.sequence);
+    this.leaseMs = Math.max(this.leaseMs, this.#sentMs.get(command.heard) ?? this.leaseMs);
     for (const { task, attempt } of command.ack) this.done.delete(`${task}#${attempt}`);
     for (const life of command.endSeen) this.ended.delete(keyOf(life));
     for (const life of command.end) this.end(life);
     if (command.announce) this.#unsaid = [...this.lives.values()];
-    for (const { attempt: incarnation, work } of command.assign) {
+    for (const { task, attempt: incarnation, work } of command.assign) {
       if (work.kind !== "host") continue;
       const { record } = work;
       const { actorId } = record;
       const older = this.running.find((life) => life.actorId === actorId);
       if (older?.incarnation === incarnation) continue;
       if (older !== undefined) this.end(older);
+      if (record.options.name !== null && this.#isOver(nowMs)) {
+        const outcome = { kind: "failed", error: DIED } as const;
+        this.done.set(`${task}#${incarnation}`, { task, attempt: incarnation, outcome });
+        continue;
+      }
       this.starting.push({ actorId, incarnation, record, atMs: nowMs + 300 });
     }
     this.reportMs = nowMs;
@@ -91,6 +121,10 @@ export class ModelWorker {
   /** Its agent and all executors died; another agent starts. */
   restart(): void {
     this.process += 1;
+    this.leaseMs = Number.NEGATIVE_INFINITY;
+    // Numbers of different processes have nothing to do with each other.
+    this.#sentMs.clear();
+    this.#number += this.process % 2 === 0 ? 500_000 : -800_000;
     this.starting = [];
     this.lives = new Map();
     this.ended = new Map();
@@ -102,7 +136,7 @@ export class ModelWorker {
 
   /** What time brings about in executors. */
   pass(nowMs: number): void {
-    const isOver = nowMs - this.beaconMs >= NAMED_LEASE_MS;
+    const isOver = this.#isOver(nowMs);
     const named = this.running.filter(({ record }) => record.options.name !== null);
     for (const life of isOver ? named : []) this.end(life);
     for (const life of this.starting.filter(({ atMs }) => nowMs >= atMs)) {
@@ -118,12 +152,19 @@ export class ModelWorker {
     this.starting = this.starting.filter(({ atMs }) => nowMs < atMs);
   }
 
+  #isOver(nowMs: number): boolean {
+    return nowMs - this.leaseMs >= NAMED_LEASE_MS;
+  }
+
   report(nowMs: number): Report | undefined {
     if (nowMs < this.reportMs || this.#epoch === 0) return undefined;
     this.reportMs = nowMs + HEARTBEAT_MS;
     const page = this.#unsaid.splice(0, PAGE).filter((it) => this.lives.get(it.actorId) === it);
     if (this.#unsaid.length > 0) this.reportMs = nowMs;
+    this.#number += 1;
+    this.#sentMs.set(this.#number, nowMs);
     return reportOf({
+      number: this.#number,
       process: String(this.process).padStart(16, "0"),
       host: this.host,
       hosting: this.lives.size,
@@ -192,8 +233,32 @@ export class Model {
 
   #deliver(command: Command): void {
     const worker = this.workers.find(({ name }) => name === command.worker);
-    if (worker === undefined || worker.cut === "both" || this.#isLost()) return;
-    worker.obey(this.epoch, command, this.nowMs);
+    if (worker === undefined || isDeaf(worker) || this.#isLost()) return;
+    worker.commands.send({ epoch: this.epoch, command }, this.nowMs);
+    this.#arrive(worker);
+  }
+
+  /** What has arrived at a worker by now. */
+  #arrive(worker: ModelWorker): void {
+    for (;;) {
+      const said = worker.commands.arrived(this.nowMs);
+      if (said === undefined) return;
+      worker.obey(said.epoch, said.command, this.nowMs);
+    }
+  }
+
+  /** What a worker has to say, and what of it has arrived by now. */
+  #listen(worker: ModelWorker): void {
+    const report = worker.report(this.nowMs);
+    const isMute = worker.cut === "both" || worker.cut === "in";
+    if (report !== undefined && !isMute && !this.#isLost()) {
+      worker.reports.send(report, this.nowMs);
+    }
+    for (;;) {
+      const said = worker.reports.arrived(this.nowMs);
+      if (said === undefined) return;
+      this.feed({ type: "report", worker: worker.name, report: said });
+    }
   }
 
   /** So many milliseconds, `check` after each 250 of them. */
@@ -201,14 +266,19 @@ export class Model {
     for (let leftMs = forMs; leftMs > 0; leftMs -= 250) {
       this.nowMs += 250;
       for (const worker of this.workers) {
-        if (worker.cut !== "both") worker.lead(this.epoch, this.nowMs);
+        // Beacons take as long as commands: those of an earlier leader may come between.
+        if (!isDeaf(worker) && worker.commands.delayMs === 0) worker.lead(this.epoch);
+        this.#arrive(worker);
         worker.pass(this.nowMs);
-        const report = worker.report(this.nowMs);
-        if (report === undefined || worker.cut !== "none" || this.#isLost()) continue;
-        this.feed({ type: "report", worker: worker.name, report });
+        this.#listen(worker);
       }
       this.feed({ type: "tick" });
       check();
     }
   }
+}
+
+/** Whether nothing that is sent to it from now on arrives. */
+function isDeaf({ cut }: ModelWorker): boolean {
+  return cut === "both" || cut === "out";
 }

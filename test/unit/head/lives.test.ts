@@ -28,8 +28,12 @@ const happening = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("cut" as const),
       pick,
-      cut: fc.constantFrom<Cut>("none", "both", "in"),
+      cut: fc.constantFrom<Cut>("none", "both", "in", "out"),
     }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("delay" as const), pick, ms: fc.nat({ max: 12_000 }) }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("agent" as const), pick }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("head" as const) }) },
@@ -64,9 +68,14 @@ function happen(model: Model, it: Happening): void {
     }
     case "cut": {
       const worker = at(model.workers, it.pick);
-      if (worker === undefined) return;
-      // Beacons that went on after the head last heard its worker prolong the lease by as much.
-      worker.cut = worker.cut === "in" ? "none" : it.cut;
+      if (worker !== undefined) worker.cut = it.cut;
+      return;
+    }
+    case "delay": {
+      const worker = at(model.workers, it.pick);
+      const way = (it.pick >> 1) % 2 === 0 ? worker?.commands : worker?.reports;
+      // Every second one ends a delay.
+      if (way !== undefined) way.delayMs = way.delayMs === 0 ? it.ms : 0;
       return;
     }
     case "agent":
@@ -160,10 +169,14 @@ test("no two lives of a name run at once, and in the end all agree", () => {
         happen(model, it);
         expectUnique(model);
       }
-      for (const worker of model.workers) worker.cut = "none";
+      for (const worker of model.workers) {
+        worker.cut = "none";
+        worker.commands.delayMs = 0;
+        worker.reports.delayMs = 0;
+      }
       model.lossOneIn = 0;
       // The owner of unnamed ones is heard meanwhile.
-      for (let round = 0; round < 6; round += 1) {
+      for (let round = 0; round < 9; round += 1) {
         ask(model, { op: "alive" });
         model.pass(5_000, () => expectUnique(model));
       }

@@ -102,7 +102,7 @@ describe("a request", () => {
       const work = { kind: "host" as const, record: made };
       const task = `host/${actorId}`;
       const assign: Assignment[] = [{ task, attempt: 0, program: PROGRAM, work }];
-      mouth.command(WORKER, { sequence: 1, ...NOTHING, assign });
+      mouth.command(WORKER, { sequence: 1, heard: 0, ...NOTHING, assign });
       expect(said.length).toBe(1);
     }
   });
@@ -120,10 +120,11 @@ test("a command over a frame's bound leaves in parts of one number that carry it
     };
   });
   const ack = [{ task: "t", attempt: 0 }];
-  mouth.command(WORKER, { sequence: 4, ...NOTHING, assign, cancel: ["k"], ack });
+  mouth.command(WORKER, { sequence: 4, heard: 7, ...NOTHING, assign, cancel: ["k"], ack });
   const commands = said.map(({ bytes }) => decodeFrame(bytes).value as Command);
   expect(commands.flatMap((command) => command.assign)).toEqual(assign);
   expect(commands.map(({ sequence }) => sequence)).toEqual([4, 4, 4]);
+  expect(commands.map(({ heard }) => heard)).toEqual([7, 7, 7]);
   expect(commands.flatMap(({ cancel, ack }) => [...cancel, ...ack])).toEqual([
     "k",
     { task: "t", attempt: 0 },
@@ -136,7 +137,7 @@ test("a command of ends alone leaves in parts too, and asks for an announcement 
     actorId: `${i}`.padStart(24, "0"),
     incarnation: i,
   }));
-  mouth.command(WORKER, { sequence: 9, ...NOTHING, end, announce: true });
+  mouth.command(WORKER, { sequence: 9, heard: 7, ...NOTHING, end, announce: true });
   const commands = said.map(({ bytes }) => decodeFrame(bytes).value as Command);
   expect(commands.length).toBeGreaterThan(1);
   expect(commands.flatMap((command) => command.end)).toEqual(end);

@@ -9,8 +9,8 @@ import { CALLER, CONFIG, PROGRAM, reportOf } from "./support.ts";
 
 const WORKER = "w-000000000001";
 const ACTORS = 10_000;
-/** Microseconds that an event may take here; 100 is the aim on an idle machine. */
-const EVENT_US_MAX = 100;
+/** Microseconds that an event may take here: 100 are the aim, and tests run beside others. */
+const EVENT_US_MAX = 300;
 
 const SHARED: ActorOptions = {
   name: null,

@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import { digestOf } from "../../../head/core/core.ts";
 import { clusterStatus, type ClusterStatus } from "../../../runtime/client/cluster.ts";
 import { canonicalJson, sha256Hex } from "../../../runtime/ids.ts";
-import { parseMessage } from "../../../runtime/messages.ts";
+import { type ActorOptions, parseMessage } from "../../../runtime/messages.ts";
 import { solve } from "../../../solver/solve.ts";
 import { apply } from "../../../head/core/apply.ts";
 import { emptyState, stateSnapshot } from "../../../head/core/facts.ts";
-import { CALLER, committed, effectsOf, MANIFEST, specOf, TestHead } from "./support.ts";
+import { CALLER, committed, effectsOf, MANIFEST, PROGRAM, specOf, TestHead } from "./support.ts";
 
 function ask(head: TestHead, op: "status" | "digest"): unknown {
   const decision = head.feed({ type: "api", caller: CALLER, request: { op } });
@@ -72,6 +72,32 @@ describe("a status", () => {
     expect(datasets).toHaveLength(64);
     expect(datasets.at(-1)?.uri).toBe("/out/n69");
   });
+});
+
+test("a status counts actors by their state; a digest knows only what is durable", () => {
+  const head = new TestHead();
+  head.report("w1");
+  const before = ask(head, "digest");
+  const options: ActorOptions = {
+    name: null,
+    getIfExists: false,
+    lifetime: "owned",
+    hosting: "shared",
+    maxRestarts: 0,
+    maxConcurrency: 1,
+  };
+  const spec = { program: PROGRAM, actor: "x", args: [], options };
+  for (const id of [1, 2, 3]) {
+    head.feed({ type: "api", caller: { ...CALLER, id }, request: { ...spec, op: "spawn" } });
+  }
+  const [task = ""] = head.state.flights.keys();
+  const life = { actorId: task.slice("host/".length), incarnation: 0 };
+  const where = { worker: "w1", process: "1".repeat(16), pid: 1, host: "m1" };
+  const address = { ...where, ...life, socket: "/s", token: "t" };
+  head.done("w1", task, { kind: "hosted", address });
+  const actors = { pending: 0, starting: 2, alive: 1, restarting: 0 };
+  expect(ask(head, "status")).toMatchObject({ actors, pools: 0 });
+  expect(ask(head, "digest")).toEqual(before);
 });
 
 describe("a digest", () => {

@@ -95,6 +95,7 @@ export function reportOf(change: Partial<Report> & { incarnation?: number } = {}
   const seen = { epoch: 1, sequence: 0 };
   return {
     process,
+    number: 1,
     host: "m1",
     slots: 1,
     hosting: 0,
@@ -204,6 +205,10 @@ function expectLoads(state: HeadState): void {
     expect(worker.load, `load of ${name}`).toBe(of("queue"));
     expect(worker.hosted, `hosted of ${name}`).toBe(of("process"));
     expect(worker.opening, `opening at ${name}`).toBe(of("shared"));
+    const starting = flights.map(({ assignment: { work } }) => work.kind === "host" && work.record);
+    const living = [...worker.lives].map((id) => state.actors.entries.get(id)?.record);
+    const named = [...starting, ...living].filter((it) => it && it.options.name !== null);
+    expect(worker.named, `named at ${name}`).toBe(named.length);
     expect([...worker.tasks].sort()).toEqual(flights.map((it) => it.assignment.task).sort());
   }
 }

@@ -5,7 +5,7 @@ import type { HeadEvent } from "../../../head/core/events.ts";
 import { emptyState } from "../../../head/core/facts.ts";
 import { decodeFrame, encodeFrame } from "../../../runtime/frame/codec.ts";
 import { PROCESS_NONE } from "../../../runtime/ids.ts";
-import { LIST_PAGE_MAX, POOL_MEMBERS_MAX } from "../../../runtime/limits.ts";
+import { ERROR_TEXT_MAX, LIST_PAGE_MAX, POOL_MEMBERS_MAX } from "../../../runtime/limits.ts";
 import { type ActorOptions, parseMessage, poolView } from "../../../runtime/messages.ts";
 import { CALLER, CONFIG, PROGRAM, reportOf } from "./support.ts";
 
@@ -20,6 +20,9 @@ const OPTIONS: ActorOptions = {
   maxRestarts: 0,
   maxConcurrency: 8,
 };
+
+/** As long as one may be. */
+const LONG_ERROR = { code: "APPLICATION", what: "é".repeat(ERROR_TEXT_MAX), where: {} } as const;
 
 /** A head with a pool as large as may be, all members alive; `ask` gives a request's answer. */
 function newHead() {
@@ -49,7 +52,7 @@ function newHead() {
     return { task, attempt, outcome: { kind: "hosted" as const, address } };
   });
   hear({ done, sharing: done.length });
-  return { state, ask, poolId: [...state.actors.pools.keys()][0] ?? "" };
+  return { state, ask, hear, poolId: [...state.actors.pools.keys()][0] ?? "" };
 }
 
 function expectFits(value: unknown): void {
@@ -69,17 +72,54 @@ test("a pool of as many members as may be fits a frame, and is what clients chec
 test("so does the largest page of actors, living or dead, and of events", () => {
   const { ask, poolId } = newHead();
   const page = { op: "list", what: "actors", filter: {}, limit: LIST_PAGE_MAX } as const;
-  const living = ask({ ...page, after: null }) as { entries: unknown[]; next: string };
+  const living = ask({ ...page, after: null }) as { entries: unknown[] };
   expect(living.entries).toHaveLength(LIST_PAGE_MAX);
   expectFits(living);
-  const rest = ask({ ...page, after: living.next }) as { entries: unknown[]; next: unknown };
-  expect(rest).toMatchObject({ next: null, total: POOL_MEMBERS_MAX });
-  expect(rest.entries).toHaveLength(POOL_MEMBERS_MAX - LIST_PAGE_MAX);
   ask({ op: "pool-close", poolId });
   expectFits(ask({ ...page, after: null, filter: { state: "dead" } }));
   const events = ask({ op: "events", after: 0, limit: 10_000 }) as { events: unknown[] };
   expect(events.events).toHaveLength(LIST_PAGE_MAX);
   expectFits(events);
+});
+
+test("so do events and pools of actors that fail with the longest errors, as clients check", () => {
+  const { state, ask, hear, poolId } = newHead();
+  for (let round = 0; round < 3; round += 1) {
+    const ended = [...state.actors.pools.values()].flatMap(({ members }) =>
+      [...members.keys()].map((actorId) => ({ actorId, incarnation: 0, error: LONG_ERROR })),
+    );
+    hear({ ended });
+  }
+  const { events } = ask({ op: "events", after: 0, limit: 10_000 }) as { events: unknown[] };
+  expect(events).toHaveLength(LIST_PAGE_MAX);
+  const { lastEvent } = state.actors;
+  const last = ask({ op: "events", after: lastEvent - LIST_PAGE_MAX, limit: LIST_PAGE_MAX });
+  expect(JSON.stringify(last)).toContain(LONG_ERROR.what.slice(0, 100));
+  expectFits(last);
+  const load = { backlog: 1, inFlight: 1, answered: 1, busyMs: 1 };
+  const view = parseMessage(poolView, ask({ op: "pool-load", poolId, load }));
+  expect(view.reason).toContain(LONG_ERROR.what.slice(0, 100));
+  expectFits(view);
+});
+
+test("pages follow each other without a gap, by what is asked for", () => {
+  const { ask } = newHead();
+  const found: string[] = [];
+  for (let after: string | null = null, page = 0; page < 10; page += 1) {
+    const filter = { state: "alive", hosting: "shared" };
+    const list = ask({ op: "list", what: "actors", filter, after, limit: 100 });
+    const { entries, next, total } = list as {
+      entries: { actorId: string }[];
+      next: string | null;
+      total: number;
+    };
+    found.push(...entries.map(({ actorId }) => actorId));
+    expect(total).toBe(POOL_MEMBERS_MAX);
+    after = next;
+    if (next === null) break;
+  }
+  expect(new Set(found).size).toBe(POOL_MEMBERS_MAX);
+  expect(found).toHaveLength(POOL_MEMBERS_MAX);
 });
 
 test("a filter that no actor has a field for names those there are", () => {

@@ -22,12 +22,10 @@ import {
   LINK_PING_MS,
   LINK_SILENCE_MS,
   LINK_SYNC_MAX_MS,
-  LINKS_PER_PEER_MAX,
-  PEERS_MAX,
 } from "../../../runtime/limits.ts";
 import type { Carrier } from "../../../runtime/link/carrier.ts";
 import { LinkTable } from "../../../runtime/link/table.ts";
-import { type End, openLink, Recorder, simulatedWorld } from "./world.ts";
+import { type End, openLink, simulatedWorld } from "./world.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 const all = (): boolean => true;
@@ -365,59 +363,5 @@ describe("a frame that breaks its link's rules", () => {
     const frame = encodeFrame({ ...fields, ...ends }, [["bad"]]);
     expect(() => table.take(frame, world.a.carrier)).toThrow("no such item");
     expect([table.size, table.counters.refused]).toEqual([0, 1]);
-  });
-});
-
-describe("links that others open", () => {
-  /** A table, and `open(process, link)`, which sends it the first frame of a link. */
-  function host(keep = false) {
-    const clock = new VirtualClock();
-    const self = newProcessId();
-    const answers: number[] = [];
-    const seen: Recorder[] = [];
-    const table = new LinkTable({
-      self,
-      clock,
-      accept: (link) => {
-        if (keep) link.keepAlive(true);
-        seen.push(new Recorder());
-        return seen.at(-1) as Recorder;
-      },
-    });
-    const send = (frame: Uint8Array): void => void answers.push(readPrefix(frame).flags);
-    const carrier: Carrier = { kind: "simulated", bufferedBytes: 0, close: () => {}, send };
-    const open = (source: ProcessId, link: number): void => {
-      const fields = { lane: LANE_DATA, flags: 0, destination: self, source, link } as const;
-      table.take(encodeFrame({ ...fields, sequence: 1, ack: 0 }, ["x"]), carrier);
-      clock.advance(1);
-    };
-    const resets = () => answers.filter((flags) => (flags & FLAG_RESET) !== 0).length;
-    return { table, open, resets, seen };
-  }
-
-  it("are bounded: the longest quiet one goes for a new one, and is told", () => {
-    const { table, open, resets, seen } = host();
-    for (let i = 0; i < PEERS_MAX; i++) open(newProcessId(), 1);
-    expect([table.size, resets()]).toEqual([PEERS_MAX, 0]);
-    open(newProcessId(), 1);
-    expect([table.size, resets()]).toEqual([PEERS_MAX, 1]);
-    expect(seen.map(({ resets: told }) => told.length).indexOf(1)).toBe(0);
-    expect(seen.at(-1)?.items).toEqual(["x"]);
-  });
-
-  it("are refused when none is quiet", () => {
-    const { table, open, resets, seen } = host(true);
-    for (let i = 0; i <= PEERS_MAX; i++) open(newProcessId(), 1);
-    expect([table.size, seen.length, resets()]).toEqual([PEERS_MAX, PEERS_MAX, 1]);
-  });
-
-  it("are few from one process", () => {
-    const { table, open, resets } = host();
-    const greedy = newProcessId();
-    for (let i = 1; i <= LINKS_PER_PEER_MAX + 5; i++) open(greedy, i);
-    expect(table.size).toBe(LINKS_PER_PEER_MAX);
-    expect(resets()).toBe(5);
-    open(newProcessId(), 1);
-    expect(table.size).toBe(LINKS_PER_PEER_MAX + 1);
   });
 });

@@ -8,10 +8,12 @@ import {
   readFileSync,
   readSync,
   rmSync,
+  statSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { RELAY_FILE_BYTES_MAX } from "../../../runtime/limits.ts";
 import { Relay } from "../../../worker/machine/relay.ts";
 
 let folder = "";
@@ -50,4 +52,21 @@ test("a reader that reads nothing holds nobody up, and hears later what was lost
   expect(Number(/\d+/.exec(heard)?.[0])).toBeGreaterThan(90 * chunk.length);
   relay.close();
   closeSync(reader);
+});
+
+test("a file takes so much an hour, whatever is written, and says what it lacks", () => {
+  const path = join(folder, "worker.log");
+  execFileSync("touch", [path]);
+  let nowMs = 0;
+  const relay = new Relay({ stdout: path, stderr: path }, () => nowMs);
+  const chunk = Buffer.alloc(64 * 1024, "x");
+  for (let i = 0; i < 1_500; i += 1) relay.write(i % 2 === 0 ? "stdout" : "stderr", chunk);
+  expect(statSync(path).size).toBe(RELAY_FILE_BYTES_MAX);
+  nowMs = 30 * 60_000;
+  for (let i = 0; i < 1_500; i += 1) relay.write("stdout", chunk);
+  expect(statSync(path).size).toBeGreaterThan(1.45 * RELAY_FILE_BYTES_MAX);
+  expect(statSync(path).size).toBeLessThanOrEqual(1.5 * RELAY_FILE_BYTES_MAX);
+  const text = readFileSync(path, "latin1");
+  expect(text).toContain(`[${238 * chunk.length} bytes of executors' output were lost]`);
+  relay.close();
 });
