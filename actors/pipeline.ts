@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cluster } from "../runtime/client/cluster.ts";
 import * as v from "valibot";
+import { launchEntries } from "../solver/launch.ts";
 import { parseManifest } from "../solver/manifest.ts";
 import { solve } from "../solver/solve.ts";
 import { sampleOf, sampleWarnings } from "./fastq/input.ts";
@@ -25,6 +26,8 @@ const pipelineOptions = v.object({
   solve: v.boolean(),
   ranks: v.number(),
   timeLimitMinutes: v.optional(v.number()),
+  /** What the solve asks of Slurm; checked where the solve is made. */
+  launch: v.optional(v.object(launchEntries), {}),
 });
 export type PipelineOptions = v.InferOutput<typeof pipelineOptions>;
 
@@ -63,7 +66,9 @@ export default async function pipeline(
   const sealed = await readFastq(...inputs)
     .mapBatches(Embedder, { method: "embed", constructorArgs: [{ model }] })
     .writeParquet(join(output, "embeddings"), {
-      onSealed: options.solve ? solve({ ranks, output: netcdf, ...limit }) : undefined,
+      onSealed: options.solve
+        ? solve({ ranks, output: netcdf, ...limit, ...options.launch })
+        : undefined,
     });
   await sealed.continuation?.wait();
 

@@ -73,7 +73,7 @@ export const SETTLED_MS = 50;
 export const REPLIES_KEPT_MAX = 10_000;
 /** Bytes of such replies that one process keeps in all. */
 export const REPLIES_KEPT_BYTES_MAX = 64 * 1024 * 1024;
-/** Milliseconds that they are kept after a caller's last link is over: it may open another one. */
+/** Milliseconds that they are kept after their link is over: its caller may open another one. */
 export const REPLIES_KEPT_MS = 60_000;
 /** Milliseconds for an ended actor's generators and its own disposal. */
 export const ACTOR_DISPOSE_MS = 2_000;
@@ -139,6 +139,10 @@ export const SLURM_COMMAND_MS = 10_000;
 export const SLURM_POLL_MS = 200;
 /** Milliseconds until a private Slurm must show idle nodes; 78-1,400 ms measured. */
 export const SLURM_START_MS = 30_000;
+/** Bytes from the end of a solver's log in which its last line of a kind is looked for. */
+export const LOG_TAIL_BYTES_MAX = 64 * 1024;
+/** Milliseconds that `ligase solve cancel` waits for a slurm job to end; KillWait is 30 s. */
+export const SOLVE_CANCEL_MS = 60_000;
 /** Attempts of one solve. */
 export const SOLVE_ATTEMPTS_MAX = 3;
 /** Minutes that a slurm job may run unless the spec says otherwise. */
@@ -278,7 +282,7 @@ export const CLIENT_ALIVE_MS = 2_000;
 export const CLIENT_SILENCE_MS = 30_000;
 /**
  * Milliseconds for which an executor's named actors go on after its agent sent the last report that
- * a head has confirmed: four times a failover of the head.
+ * a head has confirmed: three times what a failover of the head takes.
  */
 export const NAMED_LEASE_MS = 8_000;
 /** Milliseconds of a worker's silence before its named actors start elsewhere: past the lease. */
@@ -332,6 +336,11 @@ export const REPORT_ACTORS_MAX = 128;
 export const REPORT_ENDED_MAX = 128;
 /** Milliseconds between two pages: a new leader takes one in ~2 ms. */
 export const REPORT_PAGE_MS = 5;
+/**
+ * Executors that start at once, for each processor: more start no sooner, and 60 on two processors
+ * left the agent none for over 5 s (measured), so that it was taken for dead.
+ */
+export const EXECUTORS_STARTING_PER_CORE = 2;
 /** Executors kept ready for what comes next; each is ~15 MB. */
 export const SPARE_EXECUTORS = 1;
 /** Milliseconds that an actor with an executor of its own has to end by itself when it is to. */
@@ -350,7 +359,7 @@ export const SHARED_BUSY_SHARE = 0.5;
 export const REPORT_FIRST_MAX = 2 ** 40;
 /** Bytes of one executor's output that are kept; the oldest are lost first. */
 export const LOG_BYTES_MAX = 1024 * 1024;
-/** Bytes of executors' output that an agent's log file takes an hour; `ligase logs` has the rest. */
+/** Bytes of executors' output that an agent's log file takes an hour: no loop fills a disk. */
 export const RELAY_FILE_BYTES_MAX = 64 * 1024 * 1024;
 /** Bytes of one line of output; a longer one is cut into several. */
 export const LOG_LINE_BYTES_MAX = 16 * 1024;
@@ -370,6 +379,8 @@ export const LOGS_FOLLOW_MS = 30_000;
 export const POST_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
 /** Milliseconds after an executor's end in which its output may still come from what it started. */
 export const OUTPUT_CLOSE_MS = 1_000;
+/** Milliseconds after an executor's end in which others' ends are looked at with it. */
+export const ORPHANS_MS = 100;
 /** Milliseconds between two looks at the machine's memory: 2 GB/s fills 200 MB in between. */
 export const MEMORY_WATCH_MS = 100;
 /** Share of the machine's memory (or the cgroup's) that is kept free, up to the next limit. */
@@ -433,6 +444,8 @@ export const LIST_MEMBERS_MAX = 320;
 export const API_ITEMS_MAX = 256;
 /** Events that the head takes in one decision: what came in one turn, ~20 us each. */
 export const HEAD_EVENTS_MAX = 512;
+/** Events that wait for the head's next turns; it takes more at once, so that senders wait. */
+export const HEAD_EVENTS_WAITING_MAX = 8_192;
 /** Milliseconds for an actor to be alive: its constructor may load a model. */
 export const SPAWN_MS = 120_000;
 /** Milliseconds that a client's end waits for a head to hear of it; silence tells it as well. */

@@ -333,6 +333,9 @@ export const apiRequest = v.variant("op", [
     spec: datasetSpec,
     continuation: v.nullable(continuation),
   }),
+  /** A continuation's work for a sealed set that no dataset here made: its spec is the head's. */
+  v.object({ op: v.literal("solve"), manifest: text, manifestSha256: hash, spec: jsonObject }),
+  v.object({ op: v.literal("solve-cancel"), solveId: hash }),
   v.object({ op: v.literal("status") }),
   v.object({ op: v.literal("result"), jobId: hash }),
   v.object({ op: v.literal("cancel"), jobId: hash }),

@@ -44,8 +44,8 @@ export interface BoundChild {
 export interface SweepTarget {
   /** Value of LIGASE_MARK. */
   readonly mark?: string;
-  /** Another environment entry, `NAME=value`. */
-  readonly entry?: string;
+  /** Other environment entries, `NAME=value`: one of them is enough. */
+  readonly entry?: string | readonly string[];
   /** Folder whose files, or which itself, a process holds open or works in. */
   readonly folder?: string;
 }
@@ -199,10 +199,8 @@ async function untilDead(identities: readonly ProcessIdentity[], until: number):
 }
 
 function scan(target: SweepTarget, except: ReadonlySet<number>): ProcessIdentity[] {
-  const entries = [target.entry, target.mark && `${MARK_VARIABLE}=${target.mark}`].filter(
-    (entry): entry is string => Boolean(entry),
-  );
-  const needles = entries.map(needleOf);
+  const mark = target.mark === undefined ? [] : [`${MARK_VARIABLE}=${target.mark}`];
+  const needles = [target.entry ?? [], mark].flat().map(needleOf);
   const folder = target.folder === undefined ? undefined : realFolder(target.folder);
   const uid = process.geteuid?.();
   const found: ProcessIdentity[] = [];

@@ -2,10 +2,12 @@
  * Phase 2 as a typed contract: what a solve may ask for, how it becomes the solver's command line,
  * its identity, and what the solver's exit codes mean. Who launches it is somebody else's concern.
  */
+import { dirname } from "node:path";
 import * as v from "valibot";
 import { type RetryAdvice, SystemError } from "../runtime/errors.ts";
 import { canonicalJson, type SolveId, sha256Hex } from "../runtime/ids.ts";
 import { SOLVE_TIME_LIMIT_MINUTES } from "../runtime/limits.ts";
+import { launchEntries } from "./launch.ts";
 
 /** MPI ranks of a solve: more than any cluster this was tried on. */
 const RANKS_MAX = 4096;
@@ -56,6 +58,7 @@ const solveSchema = v.strictObject({
   output: v.exactOptional(v.pipe(v.string(), v.startsWith("/"))),
   /** Minutes that one slurm job of it may run; changes no byte of the result. */
   timeLimitMinutes: v.optional(integer(MINUTES_MAX), SOLVE_TIME_LIMIT_MINUTES),
+  ...launchEntries,
 });
 
 /** What may be asked of a solve; everything has a default. */
@@ -91,15 +94,22 @@ export function parseSolveSpec(value: unknown): SolveSpec {
   throw new SystemError("USAGE", `solve: ${field === null ? "" : `${field}: `}${issue.message}`);
 }
 
+/** Where the result goes. */
+export function outputPath(spec: SolveSpec, manifest: string): string {
+  return spec.output ?? `${dirname(manifest)}_sim.nc`;
+}
+
 /** What the solver reads and writes. */
 export interface SolverPaths {
   /** A manifest, a sealed folder, or one Parquet file. */
   readonly embeddings: string;
   /** Where the result goes; must not exist. Left out where a wrapper script adds it. */
   readonly output?: string;
+  /** Folder of its checkpoint, from which it goes on if there is one; nothing else lies there. */
+  readonly work?: string;
 }
 
-/** The solver's arguments, without its own name. Ranks and time limit are the launcher's. */
+/** The solver's arguments, without its own name. Ranks, threads and memory are the launcher's. */
 export function solverArguments(spec: SolveSpec, paths: SolverPaths): readonly string[] {
   return [
     ...["--embeddings", paths.embeddings],
@@ -110,11 +120,12 @@ export function solverArguments(spec: SolveSpec, paths: SolverPaths): readonly s
     ...["--fields", String(spec.fields), "--modes", String(spec.modes)],
     ...(spec.clusters === undefined ? [] : ["--clusters", String(spec.clusters)]),
     ...["--seed", String(spec.seed)],
+    ...(paths.work === undefined ? [] : ["--work", paths.work, "--restart"]),
   ];
 }
 
 /**
- * Identity of a solve: the same result bytes, the same id. Ranks and time limit aren't part of it.
+ * Identity of a solve: the same result bytes, the same id. What it asks of Slurm isn't part of it.
  *
  * @param manifestSha256 - of the manifest's bytes, 64 hex digits.
  * @param spec - a SolveSpec, or one as it crossed the wire.
@@ -127,6 +138,9 @@ export function solveId(manifestSha256: string, spec: unknown, solverSha256: str
   const identity = { schema: 2, manifestSha256, solverSha256, ...asked };
   return sha256Hex(canonicalJson(identity)) as SolveId;
 }
+
+/** Exit code of a checkpoint that can't be used: without it the solve begins anew. */
+export const BAD_CHECKPOINT = 78;
 
 interface SolverExit {
   readonly name: string;
@@ -159,9 +173,9 @@ export const SOLVER_EXITS: Readonly<Record<number, SolverExit>> = {
     meaning: "A rank would need more memory than it may use.",
     retry: "elsewhere",
   },
-  78: {
+  [BAD_CHECKPOINT]: {
     name: "BAD_CHECKPOINT",
     meaning: "The checkpoint is damaged or another solve's.",
-    retry: "never",
+    retry: "later",
   },
 };

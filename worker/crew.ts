@@ -3,14 +3,16 @@
  * say to the agent is checked by its form and comes to `onSaid`; their other frames to `onForeign`.
  */
 import { rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { Channel } from "../runtime/bus/socket.ts";
-import { type ErrorCode, SystemError } from "../runtime/errors.ts";
+import { type ErrorCode, SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
 import { destinationOf, isLinkFrame, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
 import { canonicalJson, type Identity, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import {
+  EXECUTORS_STARTING_PER_CORE,
   HEARTBEAT_INTERVAL_MS,
   POST_BUFFERED_BYTES_MAX,
   SHARED_BUSY_SHARE,
@@ -23,6 +25,7 @@ import {
   executorSays,
   parseMessage,
 } from "../runtime/messages.ts";
+import { hostTask } from "./core/lives.ts";
 import type { WorkerEvent } from "./core/state.ts";
 import { type ExecutorChild, startExecutor } from "./executors.ts";
 import type { LogDesk } from "./machine/logs.ts";
@@ -42,6 +45,7 @@ import {
   ownBytesOf,
   wantedMsOf,
 } from "./machine/procfs.ts";
+import { Orphans } from "./machine/orphans.ts";
 import { Relay } from "./machine/relay.ts";
 import { Packer } from "./packing.ts";
 
@@ -85,6 +89,10 @@ interface Member {
 }
 
 const sayings = v.array(executorSays);
+/** How the tasks of actors begin. */
+const HOST = hostTask("");
+
+const STARTING_MAX = EXECUTORS_STARTING_PER_CORE * availableParallelism();
 
 export class Crew {
   /** Guards the agent's socket; every executor of it knows it. */
@@ -92,7 +100,10 @@ export class Crew {
   readonly #ports: CrewPorts;
   readonly #members = new Map<number, Member>();
   readonly #keys = new Map<ProcessId, number>();
+  /** Those whose start waits for that of others, in order. */
+  readonly #toStart = new Set<number>();
   readonly #relay = new Relay();
+  readonly #orphans = new Orphans();
   readonly #memory;
   #oomKills = oomKills();
   #measuredMs = 0;
@@ -108,10 +119,28 @@ export class Crew {
     return join(this.#ports.runtimeDir, `${this.#ports.self}.sock`);
   }
 
+  /** Starts one, now or when others have: a crowd at once would leave the agent no processor. */
   start(key: number): void {
-    const { runtimeDir, mark, self, place, desk, logBytesMax } = this.#ports;
-    const path = join(runtimeDir, `${self}-${key}`);
-    const output = new OutputLog(`${path}.log`, logBytesMax);
+    this.#toStart.add(key);
+    this.#startNext();
+  }
+
+  #startNext(): void {
+    let starting = 0;
+    for (const { child } of this.#members.values()) if (child.process === undefined) starting++;
+    for (const key of this.#toStart) {
+      if (starting >= STARTING_MAX) return;
+      starting++;
+      this.#toStart.delete(key);
+      this.#begin(key);
+    }
+  }
+
+  #begin(key: number): void {
+    const { runtimeDir, mark, self, place, desk } = this.#ports;
+    const path = join(runtimeDir, this.#idOf(key));
+    const output = this.#openOutput(key, `${path}.log`);
+    if (output === undefined) return;
     desk.open(key, output);
     const child = startExecutor({
       config: {
@@ -124,6 +153,7 @@ export class Crew {
         ...place,
       },
       mark,
+      id: this.#idOf(key),
       onOutput: (stream, chunk) => {
         this.#relay.write(stream, chunk);
         output.take(stream, chunk);
@@ -142,12 +172,17 @@ export class Crew {
     this.#members.set(key, { child, orders, ...unused });
   }
 
+  #idOf(key: number): string {
+    return `${this.#ports.self}-${key}`;
+  }
+
   /** At the end of the turn, with all others of it. */
   order(key: number, order: ExecutorOrder): void {
     this.#members.get(key)?.orders.add(order);
   }
 
   kill(key: number): void {
+    if (this.#toStart.delete(key)) this.#neverStarted(key, "it was ended before it started");
     const member = this.#members.get(key);
     if (member === undefined) return;
     member.wasKilled = true;
@@ -246,10 +281,21 @@ export class Crew {
   /** Ends all of them; nothing is told of it any more. */
   stop(): void {
     this.#stopped = true;
+    this.#toStart.clear();
     this.#relay.close();
     for (const { child } of this.#members.values()) {
       child.kill();
       rmSync(child.config.socket, { force: true });
+    }
+  }
+
+  /** Without a file for its output an executor doesn't start: the next try may find one. */
+  #openOutput(key: number, path: string): OutputLog | undefined {
+    try {
+      return new OutputLog(path, this.#ports.logBytesMax);
+    } catch (thrown) {
+      this.#neverStarted(key, toSystemError(thrown).what);
+      return undefined;
     }
   }
 
@@ -265,6 +311,7 @@ export class Crew {
       child.channel = channel;
       child.process = source;
       this.#keys.set(source, key);
+      this.#startNext();
       return key;
     }
     throw new SystemError("FRAME_INVALID", `pid ${hello.pid} isn't an executor of ours`);
@@ -277,12 +324,18 @@ export class Crew {
     const { child, verdict } = member;
     // Killed, it couldn't remove it itself.
     rmSync(child.config.socket, { force: true });
+    this.#orphans.end(this.#idOf(key));
     const { code, reason } = verdict ?? this.#causeOf(member, exit);
     if (child.process !== undefined) {
       this.#keys.delete(child.process);
       this.#ports.onGone(child.process, reason);
     }
     this.#ports.feed({ type: "exited", key, reason, code });
+    if (!this.#stopped) this.#startNext();
+  }
+
+  #neverStarted(key: number, reason: string): void {
+    setImmediate(() => this.#ports.feed({ type: "exited", key, reason, code: "ACTOR_DIED" }));
   }
 
   /** What the kernel does for memory looks like anybody's SIGKILL, but it counts them. */
@@ -326,9 +379,13 @@ export function checkAddress(
   { task, attempt, outcome }: Done,
   place: Omit<ActorAddress, "actorId" | "incarnation">,
 ): void {
+  // Anything else would be a start that costs no restart, again and again.
+  if (task.startsWith(HOST) && outcome.kind !== "hosted" && outcome.kind !== "failed") {
+    throw new SystemError("FRAME_INVALID", `an actor's start that ${outcome.kind}`);
+  }
   if (outcome.kind !== "hosted") return;
   const { address } = outcome;
-  const expected = { ...place, actorId: task.slice("host/".length), incarnation: attempt };
+  const expected = { ...place, actorId: task.slice(HOST.length), incarnation: attempt };
   if (canonicalJson(expected) === canonicalJson(address)) return;
   throw new SystemError("FRAME_INVALID", "an actor of another executor");
 }

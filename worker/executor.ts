@@ -2,7 +2,7 @@
  * The executor's process: user code runs here. It holds no NATS connection and no key of the bus;
  * all it says goes to its agent's socket, or by socket to a process of this machine.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import * as v from "valibot";
 import { ITEM_NAMES } from "../runtime/actor/items.ts";
@@ -32,7 +32,10 @@ import { Packer } from "./packing.ts";
 import { mapLigaseImports } from "./programs.ts";
 import { Worksite } from "./work.ts";
 
-/** What the agent tells an executor at its start, as JSON in LIGASE_EXECUTOR. */
+/**
+ * What the agent tells an executor at its start, as JSON on its standard input: an environment is
+ * readable to every process of this user for as long as its process lives.
+ */
 export interface ExecutorConfig {
   /** The agent's socket, the token for it, and the agent's process. */
   readonly agentSocket: string;
@@ -49,6 +52,8 @@ export interface ExecutorConfig {
 
 /** When the kernel runs short of memory, it takes user code before what answers for it. */
 const OOM_SCORE = "500";
+
+const STDIN = 0;
 
 const orders = v.array(executorOrder);
 
@@ -242,9 +247,7 @@ function goFirst(): void {
 }
 
 async function main(): Promise<void> {
-  const config = JSON.parse(process.env["LIGASE_EXECUTOR"] ?? "") as ExecutorConfig;
-  // User code inherits the environment of what it starts: our secrets aren't in it.
-  delete process.env["LIGASE_EXECUTOR"];
+  const config = JSON.parse(readFileSync(STDIN, "utf8")) as ExecutorConfig;
   goFirst();
   markAsExecutor();
   mapLigaseImports();

@@ -33,9 +33,17 @@ function extension(): string {
   return import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 }
 
+/**
+ * The environment variable that tells one executor's processes from another's: what user code
+ * starts inherits it, and ends with its executor.
+ */
+export const EXECUTOR_VARIABLE = "LIGASE_EXECUTOR_ID";
+
 export interface StartOptions {
   readonly config: ExecutorConfig;
   readonly mark: string;
+  /** Value of EXECUTOR_VARIABLE. */
+  readonly id: string;
   /** What it writes, as it comes. */
   readonly onOutput: (stream: Stream, chunk: Buffer) => void;
   /** Called once, as soon as the process is gone. */
@@ -65,16 +73,21 @@ export function startExecutor(options: StartOptions): ExecutorChild {
 function fork({
   config,
   mark,
+  id,
   onOutput,
   onExit,
   onOutputEnd,
 }: StartOptions): ChildProcess | undefined {
+  const ours = { [MARK_VARIABLE]: mark, [EXECUTOR_VARIABLE]: id };
   try {
     const { child, identity } = spawnBound(process.execPath, [MAIN], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       deathSignal: "KILL",
-      env: { ...process.env, [MARK_VARIABLE]: mark, LIGASE_EXECUTOR: JSON.stringify(config) },
+      env: { ...process.env, ...ours },
     });
+    // It may be gone already.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(JSON.stringify(config));
     // Before it has threads: all of them are to have it.
     setPriority(identity.pid, NICE);
     listen(child.stdout, (chunk) => onOutput("stdout", chunk));

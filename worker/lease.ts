@@ -1,12 +1,12 @@
 /**
  * The lease of named actors: they end before another life of them may begin elsewhere. It counts
- * from when the last report that a leader has confirmed was sent. That leader received it later, and
- * counts its worker's silence from then, so that what it takes for silence is never longer than what
- * the lease has lasted; NAMED_RESTART_MS is more than NAMED_LEASE_MS by what clocks may differ. How
- * late reports, commands or orders come makes no difference. Nor has a life that begins a lease of
- * its own: the command that places it confirms a report, and the silence that would give the life up
- * counts from the last of these, not from the placing. Times are of the clock that goes on while the
- * machine sleeps.
+ * from when the last report that a leader has confirmed was sent. That leader received it later,
+ * and counts its worker's silence from then: what is silence to it never lasts longer than the
+ * lease has. NAMED_RESTART_MS is more than NAMED_LEASE_MS by what clocks may differ. How late
+ * reports, commands or orders come makes no difference. Nor has a life that begins a lease of its
+ * own: the command that places it confirms a report, and the silence for which the life would be
+ * given up counts from the last of these, not from the placing. Times are of the clock that goes
+ * on while the machine sleeps.
  */
 import { uptime } from "node:os";
 import { NAMED_LEASE_MS } from "../runtime/limits.ts";

@@ -3,9 +3,10 @@
  * undecoded. It reads prefixes alone, and answers in its executors' name what they can't: that they
  * run while their own turn is long, and that they ended.
  *
- * Invariants: an executor sends as itself alone; nobody elsewhere sends as a process of this
- * machine, and only a head as the head (PROCESS_NONE); a process elsewhere belongs, as each
- * executor sees it, to the identity that the head named, else to the one it was first heard from.
+ * Invariants: an executor sends as itself alone, and on no link to heads alone; nobody elsewhere
+ * sends as a process of this machine, only a head as the head (PROCESS_NONE), and only workers on
+ * no link; a process elsewhere belongs, as each executor sees it, to the identity that the head
+ * named, else to the one it was first heard from.
  * Death notices, resets, pongs and acks are never answered: no two agents answer each other for
  * ever.
  */
@@ -21,6 +22,7 @@ import {
   FLAG_RESEND,
   FLAG_RESET,
   FLAG_SYNC,
+  isLinkFrame,
   LANE_CONTROL,
   type Prefix,
   readPrefix,
@@ -94,6 +96,7 @@ export class Post {
       this.#ports.toHead(frame);
       return;
     }
+    if (prefix.link === 0) throw new SystemError("FRAME_INVALID", "on no link, to no head");
     const { identity } = this.#ports;
     const [own, neighbour] = [this.#boxes.get(source), this.#boxes.get(destination)];
     if (own === undefined) return;
@@ -119,6 +122,10 @@ export class Post {
     const { source, destination } = prefix;
     const isForged = source === PROCESS_NONE ? !isIdentity(from, "head") : this.#isLocal(source);
     if (isForged) throw new SystemError("FRAME_INVALID", `${from} sends as ${source}`);
+    const isAgents = source === PROCESS_NONE || isIdentity(from, "worker");
+    if (!isAgents && !isLinkFrame(bytes)) {
+      throw new SystemError("FRAME_INVALID", "only agents and heads speak on no link");
+    }
     const box = this.#boxes.get(destination);
     if (box === undefined) {
       this.#answerForTheDead(prefix, from);

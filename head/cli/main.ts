@@ -6,6 +6,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { toSystemError } from "../../runtime/errors.ts";
 import { runtimeVersion } from "../../runtime/version.ts";
 import { actorCommands } from "./actors/commands.ts";
+import { printableLines } from "./actors/text.ts";
+import { solveCommands } from "./solve/commands.ts";
+import { addLaunchFlags } from "./solve/flags.ts";
 import type { RunFlags } from "./run.ts";
 
 const EXIT_USAGE = 2;
@@ -28,20 +31,25 @@ function program(): Command {
   ligase
     .command("worker")
     .description("add this machine to a running cluster")
-    .requiredOption("--join <url>", "the URL that the cluster gave")
+    .addOption(
+      new Option("--join <url>", "the URL that the cluster gave; - reads it from standard input")
+        .env("LIGASE_JOIN")
+        .makeOptionMandatory(),
+    )
     .option("--executors <n>", "shards that run at once", wholeNumber(1, 1024))
     .action(async (flags: { join: string; executors?: number }) => {
       const { workerCommand } = await import("./worker.ts");
       process.exitCode = await workerCommand(flags);
     });
   for (const command of actorCommands(wholeNumber)) ligase.addCommand(command);
+  ligase.addCommand(solveCommands(wholeNumber));
   return ligase;
 }
 
 function runDefinition(): Command {
   const slurm = new Option("--slurm <mode>", "which Slurm starts the solver");
   const encoder = new Option("--encoder <name>", "what makes a vector of a read");
-  return new Command("run")
+  const run = new Command("run")
     .exitOverride()
     .description("the main job: FASTQ -> embeddings -> NetCDF; without input, on a sample")
     .argument("[more...]", "further FASTQ files")
@@ -50,8 +58,6 @@ function runDefinition(): Command {
     .addOption(encoder.default("kmer"))
     .addOption(slurm.choices(["auto", "system", "private"]).default("auto"))
     .option("--executors <n>", "shards that run at once (default: all cores)", wholeNumber(1, 1024))
-    .option("--ranks <n>", "MPI ranks of the solver (default: all cores)", wholeNumber(1, 4096))
-    .option("--time-limit <minutes>", "of the solver's slurm job", wholeNumber(1, 40_320))
     .option("--nats-port <port>", "default: any free one", wholeNumber(1, 65_535))
     .option("--state <folder>", "default: .ligase in the output folder")
     .option("--no-solve", "end after the embeddings")
@@ -61,6 +67,7 @@ function runDefinition(): Command {
       const { runCommand } = await import("./run.ts");
       process.exitCode = await runCommand({ ...flags, input: [...(flags.input ?? []), ...more] });
     });
+  return addLaunchFlags(run, wholeNumber);
 }
 
 // Whoever read our words may be gone (`| head`): the work goes on, and its exit code stays true.
@@ -77,7 +84,7 @@ try {
     }
   } else {
     const error = toSystemError(thrown);
-    process.stderr.write(`ligase: ${error.message}\n`);
+    process.stderr.write(`ligase: ${printableLines(error.message)}\n`);
     if (process.argv.includes("--json")) {
       process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
     }

@@ -10,6 +10,8 @@ import { type EmbeddedReady, startEmbedded } from "../../runtime/client/embedded
 import { errorFromData, SystemError, toSystemError } from "../../runtime/errors.ts";
 import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { DRIVER_RESTARTS_MAX, OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
+import type { LaunchOptions } from "../../solver/launch.ts";
+import { parseSolveSpec } from "../../solver/solve.ts";
 import { followRun } from "../cluster/follow.ts";
 import { pipelineProgram } from "./package-hash.ts";
 import { outputFolder, stateFolder, typedFolder, typedPath } from "./paths.ts";
@@ -17,16 +19,15 @@ import { Progress } from "./progress.ts";
 import { composeResult, type RunResult, writeResult } from "./result.ts";
 import { Interrupts } from "./signals.ts";
 import { resultTable } from "./table.ts";
-import { type Watched, watchJob } from "./watch.ts";
+import { type LaunchFlags, solveOptionsOf } from "./solve/flags.ts";
+import { type Say, type Watched, watchJob } from "./watch.ts";
 
-export interface RunFlags {
+export interface RunFlags extends LaunchFlags {
   readonly input?: readonly string[];
   readonly output?: string;
   readonly encoder: string;
   readonly slurm: "auto" | "system" | "private";
   readonly executors?: number;
-  readonly ranks?: number;
-  readonly timeLimit?: number;
   readonly natsPort?: number;
   readonly state?: string;
   readonly solve: boolean;
@@ -42,6 +43,7 @@ interface RunRequest {
   readonly solve: boolean;
   readonly ranks: number;
   readonly timeLimitMinutes?: number;
+  readonly launch?: LaunchOptions;
 }
 
 /** The exit code; what went wrong has been said by then. */
@@ -97,14 +99,17 @@ async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> 
 
 function requestOf(flags: RunFlags, from: string): RunRequest {
   const inputs = (flags.input ?? []).map((path) => typedPath(from, path));
-  const timeLimitMinutes = flags.timeLimit;
+  const { ranks, timeLimitMinutes, ...launch } = solveOptionsOf(flags);
+  // What is wrong with them is said before anything is started.
+  parseSolveSpec(launch);
   return {
     inputs,
     output: outputFolder(flags.output, inputs, from, flags.fresh === true),
     encoder: flags.encoder,
     solve: flags.solve,
-    ranks: flags.ranks ?? availableParallelism(),
+    ranks: ranks ?? availableParallelism(),
     ...(timeLimitMinutes === undefined ? {} : { timeLimitMinutes }),
+    ...(Object.keys(launch).length === 0 ? {} : { launch }),
   };
 }
 
@@ -164,8 +169,8 @@ async function submit(
   try {
     const before = await cluster.status();
     const startS = (performance.now() - startedMs) / 1000;
-    const show = (line: string): void => {
-      progress.say(line);
+    const show: Say = (line, fraction) => {
+      progress.say(line, fraction);
       started.send({ progress: line });
     };
     const watched = await driveToEnd(cluster, request, before, show, over);
@@ -186,7 +191,7 @@ async function driveToEnd(
   cluster: Cluster,
   request: RunRequest,
   before: ClusterStatus,
-  show: (line: string) => void,
+  show: Say,
   over: AbortSignal,
 ): Promise<Watched> {
   const uri = join(request.output, "embeddings");

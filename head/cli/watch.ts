@@ -9,6 +9,9 @@ import { errorFromData, SystemError } from "../../runtime/errors.ts";
 import { JOB_POLL_MS } from "../../runtime/limits.ts";
 import { counted } from "./table.ts";
 
+/** Says what goes on, and how much of it is done where that is known, 0..1. */
+export type Say = (line: string, fraction?: number) => void;
+
 export interface Watched {
   /** What the program's main returned. */
   readonly value: unknown;
@@ -30,7 +33,7 @@ export async function watchJob(
   cluster: Cluster,
   { jobId, uri }: { readonly jobId: string; readonly uri: string },
   before: ClusterStatus,
-  say: (line: string) => void,
+  say: Say,
   signal: AbortSignal,
 ): Promise<Watched> {
   const begunMs = performance.now();
@@ -49,7 +52,8 @@ export async function watchJob(
       const solving = stoodSolved(before, solve) ? 0 : (now - sealedMs) / 1000;
       return { value: await cluster.result(jobId), dataset, solve, phase1, solving };
     }
-    say(describe(status, dataset, solve));
+    const { line, fraction } = describe(status, dataset, solve);
+    say(line, fraction);
     await new Promise((resolve) => setTimeout(resolve, JOB_POLL_MS));
   }
 }
@@ -70,20 +74,26 @@ function stoodSolved(before: ClusterStatus, solve: SolveStatus | undefined): boo
   return before.solves.some(({ id, state }) => id === solve.id && state.kind === "succeeded");
 }
 
+interface Said {
+  readonly line: string;
+  readonly fraction?: number | undefined;
+}
+
 function describe(
   status: ClusterStatus,
   dataset: DatasetStatus | undefined,
   solve: SolveStatus | undefined,
-): string {
-  if (dataset === undefined) return describeStart(status);
+): Said {
+  if (dataset === undefined) return { line: describeStart(status) };
   const { shards, reads } = dataset;
-  if (dataset.state.kind === "planning") return "planning: looking at the input";
+  if (dataset.state.kind === "planning") return { line: "planning: looking at the input" };
   if (dataset.state.kind !== "sealed") {
-    return `embedding: ${shards.done}/${shards.total ?? "?"} shards, ${reads.in} reads`;
+    const line = `embedding: ${shards.done}/${shards.total ?? "?"} shards, ${reads.in} reads`;
+    return { line, fraction: shards.total ? shards.done / shards.total : undefined };
   }
-  if (solve === undefined)
-    return `sealed: ${counted(shards.done, "shard")}, ${counted(reads.passed, "row")}`;
-  return `solving: slurm job ${describeSolve(solve)}`;
+  if (solve !== undefined) return describeSolve(solve);
+  const made = `${counted(shards.done, "shard")}, ${counted(reads.passed, "row")}`;
+  return { line: `sealed: ${made}` };
 }
 
 function describeStart({ workers, slots }: ClusterStatus): string {
@@ -91,7 +101,18 @@ function describeStart({ workers, slots }: ClusterStatus): string {
   return `starting: ${counted(workers, "worker")}, ${counted(slots, "executor")}`;
 }
 
-function describeSolve({ state }: SolveStatus): string {
-  if (state.kind === "submitted") return `${state.slurmJobId}, attempt ${state.attempt + 1}`;
-  return state.kind === "succeeded" ? "completed" : "is being started";
+/** A solve's line; each of the words before its colon is a phase of its own. */
+export function describeSolve({ state, at, resources }: SolveStatus): Said {
+  if (state.kind === "succeeded") return { line: "solving: completed" };
+  // A failed one is opened again by who asks for it, or its error is the next that is said.
+  if (state.kind === "failed") return { line: "solving: no result yet" };
+  if (state.kind !== "submitted") return { line: "solving: slurm job is being started" };
+  const job = `slurm job ${state.slurmJobId}, attempt ${state.attempt + 1}`;
+  if (at?.progress) {
+    const { phase, fraction } = at.progress;
+    const done = `${Math.floor(fraction * 100)} %`.padStart(5);
+    return { line: `solving: ${job}: ${phase} ${done}`, fraction };
+  }
+  const waits = at?.slurmState === "PENDING" && at.reason !== "None" ? `, waits: ${at.reason}` : "";
+  return { line: `solving: ${job}${waits}${resources === null ? "" : ` (${resources})`}` };
 }

@@ -30,6 +30,8 @@ export function apply(state: DurableState, fact: Fact): void {
       applyToInput(state, fact);
       return;
     case "solve.requested":
+    case "solve.asked":
+    case "solve.respecified":
     case "solve.attempted":
     case "solve.submitted":
     case "solve.ended":
@@ -143,6 +145,8 @@ function applyToSolve(
   state: DurableState,
   fact: FactOf<
     | "solve.requested"
+    | "solve.asked"
+    | "solve.respecified"
     | "solve.attempted"
     | "solve.submitted"
     | "solve.ended"
@@ -156,8 +160,17 @@ function applyToSolve(
     known(state.datasets.get(fact.jobId), fact.jobId).solves.push(fact.solveId);
     return;
   }
+  if (fact.type === "solve.asked") {
+    const { manifest: path, manifestSha256: sha256, ...asked } = fact;
+    const solve = newSolve({ ...asked, type: "solve.requested", jobId: "" });
+    state.solves.set(fact.solveId, { ...solve, manifest: { path, sha256 } });
+    return;
+  }
   const solve = known(state.solves.get(fact.solveId), fact.solveId);
   switch (fact.type) {
+    case "solve.respecified":
+      solve.spec = fact.spec;
+      return;
     case "solve.attempted": {
       const { attempt, name, clusterName } = fact;
       solve.attempts = attempt + 1;

@@ -17,6 +17,7 @@ import { type DurableState, type Fact, stateSnapshot } from "./facts.ts";
 import { advancePrograms, endProgram } from "./programs.ts";
 import { dropWorker, takeReport } from "./reports.ts";
 import { openJobs, record } from "./step.ts";
+import { askSolve, cancelSolve } from "./solve-requests.ts";
 import { advanceSolves, reopenSolve, requestSolves, slurmAnswered } from "./solves.ts";
 import { statusOf } from "./status.ts";
 
@@ -24,6 +25,8 @@ import { statusOf } from "./status.ts";
 const JOB_OPS: ReadonlySet<ApiRequest["op"]> = new Set([
   "submit-program",
   "submit-dataset",
+  "solve",
+  "solve-cancel",
   "cancel",
 ]);
 
@@ -129,6 +132,12 @@ function answer(
       return;
     case "submit-dataset":
       submitDataset(state, step, caller, request, nowMs);
+      return;
+    case "solve":
+      askSolve(state, step, caller, request, nowMs);
+      return;
+    case "solve-cancel":
+      cancelSolve(state, step, caller, request.solveId);
       return;
     case "status":
       step.effects.push({ type: "reply", caller, value: statusOf(state) });

@@ -22,11 +22,24 @@ export interface Caller {
   readonly id: number;
 }
 
+/** Where an attempt is: Slurm's word for its job, and the solver's last one for what it does. */
+export interface AttemptPlace {
+  readonly slurmState: string;
+  /** Why it waits, or `None`. */
+  readonly reason: string;
+  readonly progress: {
+    readonly phase: string;
+    /** Of the phase; 0 <= fraction <= 1. */
+    readonly fraction: number;
+    readonly seconds: number;
+  } | null;
+}
+
 /** What one Slurm step gave. `ready` knows the cluster; `ended` is an attempt's end. */
 export type SlurmResult =
   | { readonly kind: "ready"; readonly clusterName: string; readonly launcher: string }
-  | { readonly kind: "submitted"; readonly slurmJobId: string }
-  | { readonly kind: "running" }
+  | { readonly kind: "submitted"; readonly slurmJobId: string; readonly resources?: string }
+  | { readonly kind: "running"; readonly at?: AttemptPlace }
   /** Slurm didn't answer now; the step is due again. */
   | { readonly kind: "unreachable"; readonly why: string }
   | { readonly kind: "ended"; readonly end: AttemptEnd; readonly error: ErrorData | null }
@@ -46,6 +59,12 @@ export type SlurmStep =
   | { readonly op: "ready" }
   | { readonly op: "submit"; readonly attempt: number; readonly name: string }
   | { readonly op: "release"; readonly attempt: number; readonly slurmJobId: string }
+  | {
+      readonly op: "cancel";
+      readonly attempt: number;
+      readonly slurmJobId: string;
+      readonly clusterName: string;
+    }
   | {
       readonly op: "poll";
       readonly attempt: number;
@@ -71,6 +90,8 @@ export type Effect =
       readonly solveId: string;
       readonly spec: Continuation["spec"];
       readonly manifest: string;
+      /** Of the manifest's bytes, where the set isn't one that this log's head sealed. */
+      readonly manifestSha256?: string;
       readonly step: SlurmStep;
     };
 
@@ -195,6 +216,12 @@ export interface SlurmView {
   clusterName: string;
   launcher: string;
   released: boolean;
+  /** Where its attempt was last seen; null before its release was answered. */
+  at: AttemptPlace | null;
+  /** What its slurm job asked for, for people; null when another leader submitted it. */
+  resources: string | null;
+  /** Somebody wants it to end; `told` once Slurm was asked to cancel its job. */
+  cancel: "no" | "wanted" | "told";
 }
 
 /** What one decision gives: facts already applied to the state, and effects that wait for them. */

@@ -97,6 +97,22 @@ export type Fact =
       readonly spec: Continuation["spec"];
       readonly atMs: number;
     }
+  /** A solve of a sealed set that no dataset of this log made. */
+  | {
+      readonly type: "solve.asked";
+      readonly solveId: string;
+      /** Absolute path of the set's manifest, and the sha256 of its bytes. */
+      readonly manifest: string;
+      readonly manifestSha256: string;
+      readonly spec: Continuation["spec"];
+      readonly atMs: number;
+    }
+  /** Asked for again with other resources or another output: its next attempts have these. */
+  | {
+      readonly type: "solve.respecified";
+      readonly solveId: string;
+      readonly spec: Continuation["spec"];
+    }
   /** The intent: durable before sbatch. */
   | {
       readonly type: "solve.attempted";
@@ -207,8 +223,11 @@ export type SolveState =
 
 export interface SolveRecord {
   readonly id: string;
+  /** The dataset's; empty for a solve that was asked for by itself. */
   readonly jobId: string;
-  readonly spec: Continuation["spec"];
+  /** Of a solve that was asked for by itself. */
+  readonly manifest?: { readonly path: string; readonly sha256: string };
+  spec: Continuation["spec"];
   atMs: number;
   state: SolveState;
   /** Attempts made, ever; the next one's number. */

@@ -3,7 +3,7 @@
  * didn't come is searched by name. A solve has one owner of retries, and it is here.
  */
 import { type ErrorData, SystemError } from "../../runtime/errors.ts";
-import { short12 } from "../../runtime/ids.ts";
+import { canonicalJson, short12 } from "../../runtime/ids.ts";
 import {
   SLURM_POLL_MS,
   SLURM_RETRY_MS,
@@ -11,22 +11,24 @@ import {
   SOLVE_ATTEMPTS_MAX,
 } from "../../runtime/limits.ts";
 import type { Continuation } from "../../runtime/messages.ts";
-import { solveId as idOfSolve } from "../../solver/solve.ts";
+import { BAD_CHECKPOINT, solveId as idOfSolve } from "../../solver/solve.ts";
 import type { HeadState, SlurmResult, SlurmStep, SlurmView, Step } from "./events.ts";
 import type { AttemptEnd, SolveRecord } from "./facts.ts";
 import { record } from "./step.ts";
 
 /** Ends that say nothing of the solve itself: the machine or the scheduler took the job away. */
-const WORTH_ANOTHER = new Set([
+const WORTH_ANOTHER: ReadonlySet<string> = new Set([
   ...["NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED"],
   ...["LOST", "FORGOTTEN"],
 ]);
 /** Stands for the sha256 of a solver that isn't built. */
 const NO_SOLVER = "0".repeat(64);
 
-/** Where a sealed dataset's manifest stands. */
-export function manifestPath(sinkUri: string): string {
-  return `${sinkUri}/manifest.json`;
+/** Where a solve's manifest stands. */
+export function manifestOf(state: HeadState, { jobId, manifest }: SolveRecord): string {
+  return (
+    manifest?.path ?? `${state.durable.datasets.get(jobId)?.spec.sink.uri ?? ""}/manifest.json`
+  );
 }
 
 /** One solve per continuation of a sealed dataset, unless it is known already. */
@@ -64,8 +66,22 @@ export function reopenSolve(
   nowMs: number,
 ): void {
   const solveId = solveOf(state, jobId, continuation);
-  if (solveId === null || state.config.solverSha256 === null) return;
-  if (state.durable.solves.get(solveId)?.state.kind !== "failed") return;
+  if (solveId !== null) reopen(state, step, solveId, continuation.spec, nowMs);
+}
+
+/** A failed solve that is asked for again gets new attempts, with what is asked for now. */
+export function reopen(
+  state: HeadState,
+  step: Step,
+  solveId: string,
+  spec: Continuation["spec"],
+  nowMs: number,
+): void {
+  const solve = state.durable.solves.get(solveId);
+  if (solve?.state.kind !== "failed" || state.config.solverSha256 === null) return;
+  if (canonicalJson(solve.spec) !== canonicalJson(spec)) {
+    record(state, step, { type: "solve.respecified", solveId, spec });
+  }
   record(state, step, { type: "solve.reopened", solveId, atMs: nowMs });
   state.slurm.delete(solveId);
 }
@@ -81,13 +97,16 @@ export function advanceSolves(state: HeadState, step: Step, nowMs: number): void
     const next = nextStep(state, step, solve, view);
     if (next === null) continue;
     view.busy = true;
-    const sink = state.durable.datasets.get(solve.jobId)?.spec.sink.uri ?? "";
     const { spec } = solve;
-    step.effects.push({ type: "slurm", solveId, spec, manifest: manifestPath(sink), step: next });
+    const manifest = manifestOf(state, solve);
+    const { sha256 } = solve.manifest ?? {};
+    const known = sha256 === undefined ? {} : { manifestSha256: sha256 };
+    step.effects.push({ type: "slurm", solveId, spec, manifest, ...known, step: next });
   }
 }
 
-function viewOf(state: HeadState, solveId: string): SlurmView {
+/** What this leader knows of a solve's Slurm. */
+export function viewOf(state: HeadState, solveId: string): SlurmView {
   const known = state.slurm.get(solveId);
   if (known !== undefined) return known;
   const view: SlurmView = {
@@ -97,6 +116,9 @@ function viewOf(state: HeadState, solveId: string): SlurmView {
     clusterName: "",
     launcher: "",
     released: false,
+    at: null,
+    resources: null,
+    cancel: "no",
   };
   state.slurm.set(solveId, view);
   return view;
@@ -125,6 +147,10 @@ function nextStep(
       return { op: "submit", attempt: now.attempt, name: now.name };
     case "submitted": {
       const { attempt, name, slurmJobId, clusterName } = now;
+      if (view.cancel === "wanted") {
+        view.cancel = "told";
+        return { op: "cancel", attempt, slurmJobId, clusterName };
+      }
       if (!view.released && clusterName === view.clusterName) {
         return { op: "release", attempt, slurmJobId };
       }
@@ -142,6 +168,10 @@ function beginAttempt(
   solve: SolveRecord,
   view: SlurmView,
 ): SlurmStep | null {
+  if (view.cancel !== "no") {
+    failSolve(state, step, solve.id, cancelled().toData());
+    return null;
+  }
   if (solve.retries >= SOLVE_ATTEMPTS_MAX) {
     const what = `the solve ended ${solve.retries} times (${solve.last?.end.state ?? "unknown"})`;
     failSolve(state, step, solve.id, new SystemError("SOLVE_FAILED", what).toData());
@@ -152,6 +182,8 @@ function beginAttempt(
   const { clusterName } = view;
   const solveId = solve.id;
   view.released = false;
+  view.at = null;
+  view.resources = null;
   record(state, step, { type: "solve.attempted", solveId, attempt, name, clusterName });
   return { op: "submit", attempt, name };
 }
@@ -178,6 +210,7 @@ export function slurmAnswered(
       return;
     case "submitted":
       if (solve.state.kind !== "attempted") return;
+      view.resources = result.resources ?? null;
       record(state, step, {
         type: "solve.submitted",
         solveId,
@@ -187,6 +220,7 @@ export function slurmAnswered(
       return;
     case "running":
       view.released = true;
+      view.at = result.at ?? view.at;
       view.dueMs = nowMs + SLURM_POLL_MS;
       return;
     case "unreachable":
@@ -216,6 +250,7 @@ function takeSilence(
   view.silentSinceMs ??= nowMs;
   // A private Slurm that died is started anew when it is asked for; then the attempt is lost.
   view.clusterName = "";
+  if (view.cancel === "told") view.cancel = "wanted";
   if (nowMs - view.silentSinceMs < SLURM_SILENCE_MS) return;
   const error = new SystemError("SLURM_FAILED", `Slurm doesn't answer any more: ${why}`);
   failSolve(state, step, solveId, error.toData());
@@ -240,11 +275,17 @@ function takeEnd(
   if (error === null) {
     const { launcher } = view;
     record(state, step, { type: "solve.succeeded", solveId, launcher, atMs: nowMs });
-  } else if (!WORTH_ANOTHER.has(end.state)) {
+  } else if (!WORTH_ANOTHER.has(end.state) && end.exitCode !== BAD_CHECKPOINT) {
     failSolve(state, step, solveId, error);
   }
 }
 
-function failSolve(state: HeadState, step: Step, solveId: string, error: ErrorData): void {
+/** A solve that somebody ended. */
+export function cancelled(): SystemError {
+  return new SystemError("SOLVE_CANCELLED", "the solve was cancelled");
+}
+
+/** Ends a solve for good. */
+export function failSolve(state: HeadState, step: Step, solveId: string, error: ErrorData): void {
   record(state, step, { type: "solve.failed", solveId, error });
 }

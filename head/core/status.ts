@@ -2,7 +2,7 @@
 import type { HeadState } from "./events.ts";
 import type { DatasetJob, ProgramJob, SolveRecord } from "./facts.ts";
 import { countReads } from "./seal.ts";
-import { solveOf } from "./solves.ts";
+import { manifestOf, solveOf } from "./solves.ts";
 
 /** Jobs, newest last, and how many actors and pools there are, for `status` requests. */
 export function statusOf(state: HeadState): unknown {
@@ -18,7 +18,9 @@ export function statusOf(state: HeadState): unknown {
     datasets: [...durable.datasets.values()]
       .slice(-STATUS_JOBS_MAX)
       .map((job) => datasetStatus(state, job)),
-    solves: [...durable.solves.values()].slice(-STATUS_JOBS_MAX).map(solveStatus),
+    solves: [...durable.solves.values()]
+      .slice(-STATUS_JOBS_MAX)
+      .map((solve) => solveStatus(state, solve)),
   };
 }
 
@@ -58,6 +60,15 @@ function datasetStatus(state: HeadState, job: DatasetJob): unknown {
   };
 }
 
-function solveStatus({ id, jobId, spec, atMs, state, last }: SolveRecord): unknown {
-  return { id, jobId, spec, atMs, state, last };
+/** What it is at is known while its job was released and hasn't ended. */
+function solveStatus(state: HeadState, solve: SolveRecord): unknown {
+  const { id, jobId, spec, atMs, state: now, last } = solve;
+  const view = state.slurm.get(id);
+  const isAtWork = now.kind === "submitted" && view !== undefined;
+  return {
+    ...{ id, jobId, spec, atMs, state: now, last },
+    manifest: manifestOf(state, solve),
+    at: isAtWork ? view.at : null,
+    resources: isAtWork ? view.resources : null,
+  };
 }

@@ -38,6 +38,7 @@ export function trackOpen({ programs, datasets, solves }: OpenJobs, fact: Fact):
       datasets.delete(fact.jobId);
       return;
     case "solve.requested":
+    case "solve.asked":
     case "solve.reopened":
       solves.add(fact.solveId);
       return;

@@ -5,9 +5,14 @@
  * ends the head.
  */
 import { toSystemError } from "../../runtime/errors.ts";
-import { HEAD_EVENTS_MAX, LOG_SEGMENT_FACTS_MAX } from "../../runtime/limits.ts";
+import {
+  HEAD_EVENTS_MAX,
+  HEAD_EVENTS_WAITING_MAX,
+  LOG_SEGMENT_FACTS_MAX,
+} from "../../runtime/limits.ts";
+import type { ApiRequest } from "../../runtime/messages.ts";
 import { decideAll } from "../core/core.ts";
-import type { Effect, HeadEvent, HeadState } from "../core/events.ts";
+import type { Caller, Effect, HeadEvent, HeadState } from "../core/events.ts";
 import type { Fact } from "../core/facts.ts";
 
 export interface DaemonPorts {
@@ -22,13 +27,21 @@ export interface DaemonPorts {
   readonly defer?: (run: () => void) => void;
 }
 
+type Request = Extract<HeadEvent, { type: "api" }>;
+
 export class HeadDaemon {
   readonly #state: HeadState;
   readonly #ports: DaemonPorts;
   readonly #defer: (run: () => void) => void;
-  #events: HeadEvent[] = [];
+  /** What came and isn't decided on: of workers and of time, and of clients. */
+  readonly #events: HeadEvent[] = [];
+  readonly #requests: Request[] = [];
   #facts: Fact[] = [];
   #effects: Effect[] = [];
+  /** Their names. */
+  readonly #asked = new Set<string>();
+  /** Whether a decision on them is on its way. */
+  #isDeferred = false;
   #appending = false;
   #ended = false;
 
@@ -44,8 +57,19 @@ export class HeadDaemon {
 
   feed(event: HeadEvent): void {
     if (this.#ended) return;
-    this.#events.push(event);
-    if (this.#events.length === 1) this.#defer(() => this.#decide());
+    if (event.type === "api") this.#ask(event);
+    else this.#events.push(event);
+    if (this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.#defer(() => this.#decide());
+  }
+
+  /** A client repeats what isn't answered soon: the answer to come is one to both. */
+  #ask(request: Request): void {
+    const name = nameOf(request.caller);
+    if (this.#asked.has(name)) return;
+    this.#asked.add(name);
+    this.#requests.push(request);
   }
 
   /** No fact is taken any more; what is durable stays. */
@@ -53,22 +77,46 @@ export class HeadDaemon {
     this.#ended = true;
   }
 
-  /** Decides on all that came, a bounded number of events at a time. */
+  /**
+   * Decides on what came, a bounded number of events a turn: however much clients ask, beacons and
+   * reports come in between.
+   */
   #decide(): void {
-    const events = this.#events;
-    this.#events = [];
-    for (let i = 0; i < events.length && !this.#ended; i += HEAD_EVENTS_MAX) {
-      try {
-        const some = events.slice(i, i + HEAD_EVENTS_MAX);
-        const { facts, effects } = decideAll(this.#state, some, this.#ports.now());
-        for (const fact of facts) this.#facts.push(fact);
-        for (const effect of effects) this.#effects.push(effect);
-      } catch (thrown) {
-        this.#end(toSystemError(thrown));
-        return;
-      }
-      this.#pump();
+    do {
+      if (this.#ended) return;
+      this.#decideOn(this.#nextEvents());
+      // More than that came faster than it is decided on: who sends it waits for this turn's end.
+    } while (this.#events.length + this.#requests.length > HEAD_EVENTS_WAITING_MAX);
+    this.#isDeferred = this.#events.length + this.#requests.length > 0;
+    if (this.#isDeferred) this.#defer(() => this.#decide());
+  }
+
+  /**
+   * As many as one decision takes; long answers count more. What clients ask comes last: a worker
+   * whose report waited behind it would be taken for silent.
+   */
+  #nextEvents(): readonly HeadEvent[] {
+    const events = this.#events.splice(0, HEAD_EVENTS_MAX);
+    let weight = events.length;
+    const end = this.#requests.findIndex((request) => {
+      weight += LONG.has(request.request.op) ? LONG_ANSWER_WEIGHT : 1;
+      return weight > HEAD_EVENTS_MAX;
+    });
+    const requests = this.#requests.splice(0, end < 0 ? this.#requests.length : end);
+    for (const { caller } of requests) this.#asked.delete(nameOf(caller));
+    return [...events, ...requests];
+  }
+
+  #decideOn(events: readonly HeadEvent[]): void {
+    try {
+      const { facts, effects } = decideAll(this.#state, events, this.#ports.now());
+      for (const fact of facts) this.#facts.push(fact);
+      for (const effect of effects) this.#effects.push(effect);
+    } catch (thrown) {
+      this.#end(toSystemError(thrown));
+      return;
     }
+    this.#pump();
   }
 
   #pump(): void {
@@ -106,4 +154,12 @@ export class HeadDaemon {
     this.#ended = true;
     this.#ports.fatal(error);
   }
+}
+
+/** Requests whose answers may fill a frame: 2-8 ms each, against ~20 us. */
+const LONG: ReadonlySet<ApiRequest["op"]> = new Set(["list", "events", "status", "explain"]);
+const LONG_ANSWER_WEIGHT = 32;
+
+function nameOf({ identity, process, id }: Caller): string {
+  return `${identity}/${process}/${id}`;
 }

@@ -44,8 +44,9 @@ function carryOneWith(ports: EffectPorts): (effect: Effect) => void {
   return (effect) => {
     switch (effect.type) {
       case "command": {
-        const { type: _, worker, ...command } = effect;
-        mouth.command(worker, command);
+        const { worker, sequence, heard, assign, cancel, ack, end, endSeen, logs } = effect;
+        const lists = { assign, cancel, ack, end, endSeen, logs };
+        mouth.command(worker, { sequence, heard, ...lists, announce: effect.announce });
         return;
       }
       case "reply":

@@ -27,6 +27,7 @@ import {
   parseMessage,
   report,
 } from "../../runtime/messages.ts";
+import { RefusalLog } from "../../runtime/refusals.ts";
 import type { HeadDaemon } from "./daemon.ts";
 import type { Caller } from "../core/events.ts";
 
@@ -171,6 +172,7 @@ export function listenAsHead(
   },
 ): void {
   const { daemon, mouth, end } = head;
+  const refusals = new RefusalLog();
   const hear = (subject: string, take: (from: string, value: unknown, prefix: Prefix) => void) =>
     bus.subscribe(subject, (on, bytes) => {
       const from = parseSubject(cluster, on)?.from;
@@ -179,7 +181,7 @@ export function listenAsHead(
         const { prefix, value } = decodeFrame(bytes);
         take(from, value, prefix);
       } catch (thrown) {
-        process.stderr.write(`refused a message on ${on}: ${toSystemError(thrown).message}\n`);
+        refusals.note(`a message on ${on}: ${toSystemError(thrown).message}`);
       }
     });
   hear(hearing.events(cluster), (worker, value) =>

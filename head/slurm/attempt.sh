@@ -1,15 +1,17 @@
 #!/bin/bash
 # One attempt of a solve, as the batch script of a slurm job:
-#   attempt.sh FOLDER MARK RANKS SCRATCH FINAL SOLVER [ARGUMENT ...]
+#   attempt.sh FOLDER MARK RANKS SCRATCH FINAL MODULES SOLVER [ARGUMENT ...]
+# MODULES are names of environment modules, comma between them, or nothing.
 # FOLDER holds what is left of the attempt: started, stdout.log, stderr.log, exit.json.
 # The solver writes SCRATCH, in FINAL's folder; FINAL appears whole, once, by link(2), and is never
 # replaced. Everything comes as an argument; nothing is evaluated.
-# Exit codes: the solver's; 90 = this attempt was started before; 91 = FINAL couldn't be published.
+# Exit codes: the solver's; 90 = this attempt was started before; 91 = FINAL couldn't be published;
+# 92 = a module couldn't be loaded.
 set -eu
 # Slurm gives a batch script no PATH of its own, and bash doesn't export its default.
 export PATH="${PATH:-/usr/local/bin:/usr/bin:/bin}"
-folder=$1 mark=$2 ranks=$3 scratch=$4 final=$5
-shift 5
+folder=$1 mark=$2 ranks=$3 scratch=$4 final=$5 modules=$6
+shift 6
 
 # O_EXCL: an attempt that Slurm starts twice (a requeue) must not run beside or after itself.
 set -o noclobber
@@ -20,6 +22,67 @@ set +o noclobber
 exec </dev/null >"$folder/stdout.log" 2>"$folder/stderr.log"
 sync "$folder/started" "$folder"
 export LIGASE_MARK=$mark
+
+# Leaves the record of the end, whole, and ends.
+finish() {
+  local status=$1 signal=null
+  if [ "$status" -gt 128 ]; then signal=$((status - 128)); fi
+  printf '{"exitCode":%d,"signal":%s}\n' "$status" "$signal" >"$folder/exit.json.part"
+  sync "$folder/exit.json.part"
+  mv -T -- "$folder/exit.json.part" "$folder/exit.json"
+  sync "$folder"
+  exit "$status"
+}
+
+# Modules are a function of the shell, which a batch script may have to fetch first. Neither it nor
+# what it loads is written for -e and -u.
+load_modules() {
+  local name init names
+  if ! type module >/dev/null 2>&1; then
+    for init in "${MODULESHOME:-/nowhere}/init/bash" "${LMOD_PKG:-/nowhere}/init/bash" \
+      /etc/profile.d/modules.sh /etc/profile.d/lmod.sh /etc/profile.d/z00_lmod.sh; do
+      if [ -r "$init" ]; then
+        . "$init"
+        break
+      fi
+    done
+  fi
+  if ! type module >/dev/null 2>&1; then
+    echo "this node has no environment modules" >&2
+    return 1
+  fi
+  IFS=, read -ra names <<<"$modules"
+  for name in "${names[@]}"; do
+    if ! module load "$name"; then
+      echo "module $name can't be loaded" >&2
+      return 1
+    fi
+  done
+}
+if [ -n "$modules" ]; then
+  set +eu
+  load_modules
+  loaded=$?
+  set -eu
+  if [ "$loaded" != 0 ]; then finish 92; fi
+fi
+
+# What Slurm grants a rank, in MiB: by core, or by node for the most ranks that one has.
+granted=0
+if [ -n "${SLURM_MEM_PER_CPU:-}" ]; then
+  granted=$((SLURM_MEM_PER_CPU * ${SLURM_CPUS_PER_TASK:-1}))
+elif [ -n "${SLURM_MEM_PER_NODE:-}" ]; then
+  most=1
+  IFS=, read -ra groups <<<"${SLURM_TASKS_PER_NODE:-$ranks}"
+  for group in "${groups[@]}"; do
+    if [ "${group%%(*}" -gt "$most" ]; then most=${group%%(*}; fi
+  done
+  granted=$((SLURM_MEM_PER_NODE / most))
+fi
+budget=()
+if [ "$granted" -gt 0 ]; then budget=(--memory-bytes "$((granted * 1048576))"); fi
+# srun doesn't take over sbatch's --cpus-per-task by itself; a rank starts as many threads.
+cores=${SLURM_CPUS_PER_TASK:+--cpus-per-task=$SLURM_CPUS_PER_TASK}
 
 shared=
 if [ "${SLURM_JOB_NUM_NODES:-1}" = 1 ]; then
@@ -39,8 +102,8 @@ forward() { if [ -n "$launcher" ]; then kill -TERM "$launcher" 2>/dev/null || tr
 trap forward TERM INT
 
 # --export=ALL: the job's own --export would otherwise reach the ranks too, and take their PATH.
-srun --mpi=pmix --ntasks="$ranks" --export=ALL --kill-on-bad-exit=1 \
-  nice -n 5 "$@" --output "$scratch" &
+srun --mpi=pmix --ntasks="$ranks" ${cores:+"$cores"} --export=ALL --kill-on-bad-exit=1 \
+  nice -n 5 "$@" ${budget[@]+"${budget[@]}"} --output "$scratch" &
 launcher=$!
 # A signal interrupts `wait`; the status counts once the launcher is gone.
 while kill -0 "$launcher" 2>/dev/null; do wait "$launcher" || true; done
@@ -62,10 +125,4 @@ publish() {
 if [ "$status" = 0 ] && ! publish; then status=91; fi
 rm -f -- "$scratch" "$scratch.partial" "$scratch.run.json" "$scratch.run.json.partial"
 
-signal=null
-if [ "$status" -gt 128 ]; then signal=$((status - 128)); fi
-printf '{"exitCode":%d,"signal":%s}\n' "$status" "$signal" >"$folder/exit.json.part"
-sync "$folder/exit.json.part"
-mv -T -- "$folder/exit.json.part" "$folder/exit.json"
-sync "$folder"
-exit "$status"
+finish "$status"

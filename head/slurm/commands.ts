@@ -6,7 +6,14 @@
 import { SystemError } from "../../runtime/errors.ts";
 import { SLURM_COMMAND_MS } from "../../runtime/limits.ts";
 import type { SlurmConnection } from "./connection.ts";
-import { isRefusal, parseClusterName, parseIds, parseJob, parseSubmitted } from "./parse.ts";
+import {
+  isRefusal,
+  parseClusterName,
+  parseCountsMemory,
+  parseIds,
+  parseJob,
+  parseSubmitted,
+} from "./parse.ts";
 import {
   checkValue,
   type Slurm,
@@ -41,7 +48,8 @@ export async function connectSlurm(
     runTool(name, args, { env: name === "sbatch" ? submitEnv : env, timeoutMs });
   const config = await expectSuccess(run, "scontrol", ["show", "config"]);
   const clusterName = parseClusterName(config.stdout);
-  return slurmOver(run, clusterName, jobEnvironment === null);
+  const countsMemory = parseCountsMemory(config.stdout);
+  return slurmOver(run, { clusterName, countsMemory }, jobEnvironment === null);
 }
 
 /** The arguments of `sbatch` for a request. @throws {SystemError} USAGE for a bad value. */
@@ -56,7 +64,12 @@ export function sbatchArguments(request: SubmitRequest, asLogin: boolean): reado
   if (request.scriptArguments.some((argument) => argument.includes("\0"))) {
     throw new SystemError("USAGE", "an argument holds a zero byte");
   }
+  const options = request.options ?? [];
+  if (options.some((option) => !/^--[a-z]/.test(option) || option.includes("\0"))) {
+    throw new SystemError("USAGE", `an option of sbatch isn't one: ${JSON.stringify(options)}`);
+  }
   return [
+    ...options,
     "--hold",
     "--no-requeue",
     "--parsable",
@@ -77,11 +90,14 @@ export function sbatchArguments(request: SubmitRequest, asLogin: boolean): reado
 
 type Run = (name: string, args: readonly string[]) => Promise<ToolResult>;
 
-function slurmOver(run: Run, clusterName: string, asLogin: boolean): Slurm {
+type Known = Pick<Slurm, "clusterName" | "countsMemory">;
+
+function slurmOver(run: Run, { clusterName, countsMemory }: Known, asLogin: boolean): Slurm {
   const poll = (job: SlurmJobRef) => pollJob(run, clusterName, job);
   return {
     clusterName,
     launcher: "srun-pmix",
+    countsMemory,
     async submitHeld(request) {
       return submitHeld(run, clusterName, request, sbatchArguments(request, asLogin));
     },

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SystemError } from "../../runtime/errors.ts";
 import { SLURM_POLL_MS, SLURM_SEARCH_MS } from "../../runtime/limits.ts";
+import { readProgress, type SolverProgress } from "./attempt/left.ts";
 import { isEnded, type Slurm, type SlurmJobRef, type SubmitRequest } from "./slurm.ts";
 import { type AttemptOutcome, attemptOutcome } from "./solve-attempt.ts";
 
@@ -45,14 +46,38 @@ export async function releaseOnce(slurm: Slurm, ref: SlurmJobRef): Promise<void>
   if (job.held) await slurm.release(ref);
 }
 
+/** What is known of an attempt: how it ended, or what it is at. */
+export type AttemptLook =
+  | { readonly outcome: AttemptOutcome }
+  | { readonly outcome?: undefined; readonly at: AttemptPlace };
+
+/** Where an attempt is: Slurm's word for its job, and the solver's last one for what it does. */
+export interface AttemptPlace {
+  readonly slurmState: string;
+  readonly reason: string;
+  readonly progress: SolverProgress | null;
+}
+
+/** How the attempt ended, or what it is at; `folder` is the attempt's. */
+export async function lookOnce(
+  slurm: Slurm,
+  ref: SlurmJobRef,
+  folder: string,
+): Promise<AttemptLook> {
+  const job = await slurm.poll(ref);
+  if (job === undefined || isEnded(job.state))
+    return { outcome: await attemptOutcome(job, folder) };
+  const progress = (await readProgress(folder)) ?? null;
+  return { at: { slurmState: job.state, reason: job.reason, progress } };
+}
+
 /** How the attempt ended, or undefined while it goes on; `folder` is the attempt's. */
 export async function pollOnce(
   slurm: Slurm,
   ref: SlurmJobRef,
   folder: string,
 ): Promise<AttemptOutcome | undefined> {
-  const job = await slurm.poll(ref);
-  return job === undefined || isEnded(job.state) ? await attemptOutcome(job, folder) : undefined;
+  return (await lookOnce(slurm, ref, folder)).outcome;
 }
 
 /** A released or ended job comes first: it is the one whose id was recorded. */

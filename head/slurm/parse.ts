@@ -88,6 +88,11 @@ export function parseIds(stdout: string, name: string): readonly string[] {
     .map(([id = ""]) => id);
 }
 
+/** Whether memory is among what a Slurm gives out, by its `scontrol show config`. */
+export function parseCountsMemory(config: string): boolean {
+  return /^SelectTypeParameters\s*=.*memory/im.test(config);
+}
+
 /** ClusterName of `scontrol show config`. @throws {SystemError} SLURM_FAILED without one. */
 export function parseClusterName(stdout: string): string {
   const name = /^ClusterName\s*=\s*(\S+)$/m.exec(stdout)?.[1];

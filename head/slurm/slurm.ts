@@ -50,6 +50,8 @@ export interface SubmitRequest {
   /** r, MPI ranks. Bounds: >= 1. */
   readonly ranks: number;
   readonly timeLimitMinutes: number;
+  /** Further options of sbatch, `--name=value` each; ours come behind them and win. */
+  readonly options?: readonly string[];
   /** Absolute path of the batch script. */
   readonly script: string;
   /** Its arguments, handed over byte for byte; no shell sees them. */
@@ -66,6 +68,8 @@ export type SubmitOutcome =
 export interface Slurm {
   readonly clusterName: string;
   readonly launcher: "srun-pmix";
+  /** Whether it gives memory out: elsewhere, asking for some does nothing, or is refused. */
+  readonly countsMemory: boolean;
   /** Submits a job that stays held. @throws {SystemError} USAGE for a value outside the grammar. */
   submitHeld(request: SubmitRequest): Promise<SubmitOutcome>;
   /** This user's jobs of that name, ended ones included while Slurm remembers them (300 s). */

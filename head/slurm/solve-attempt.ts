@@ -10,6 +10,7 @@ import { type ErrorCode, SystemError, type Where } from "../../runtime/errors.ts
 import { short12 } from "../../runtime/ids.ts";
 import { makeFolder } from "../../runtime/storage/local.ts";
 import { SOLVER_EXITS } from "../../solver/solve.ts";
+import { parseJson, readSolverError } from "./attempt/left.ts";
 import { checkValue, type SlurmJob, type SubmitRequest } from "./slurm.ts";
 
 export interface SolveAttempt {
@@ -20,6 +21,10 @@ export interface SolveAttempt {
   /** r, MPI ranks. */
   readonly ranks: number;
   readonly timeLimitMinutes: number;
+  /** Further options of sbatch; see `resourcesOf`. */
+  readonly options?: readonly string[];
+  /** Environment modules that the wrapper loads. */
+  readonly modules?: readonly string[];
   /** Absolute, this attempt's alone, seen by head and node. */
   readonly folder: string;
   /** Absolute path under which the result appears, once and whole. */
@@ -50,8 +55,7 @@ export interface AttemptOutcome {
 /** The wrapper's own exit codes. */
 const STARTED_BEFORE = 90;
 const NOT_PUBLISHED = 91;
-/** Bytes from the end of the solver's stderr in which its error line is looked for. */
-const STDERR_BYTES = 64 * 1024;
+const NO_MODULE = 92;
 
 /** The slurm job's name: `ligase-<solve12>-<attempt>`. */
 export function attemptName(solveId: string, attempt: number): string {
@@ -75,6 +79,7 @@ export function submitRequest(attempt: SolveAttempt): SubmitRequest {
     comment: `solve=${short12(attempt.solveId)}.attempt=${attempt.attempt}`,
     ranks: attempt.ranks,
     timeLimitMinutes: attempt.timeLimitMinutes,
+    options: attempt.options ?? [],
     script: fileURLToPath(new URL("attempt.sh", import.meta.url)),
     scriptArguments: [
       attempt.folder,
@@ -82,6 +87,7 @@ export function submitRequest(attempt: SolveAttempt): SubmitRequest {
       String(attempt.ranks),
       scratchPath(attempt),
       attempt.output,
+      (attempt.modules ?? []).join(","),
       attempt.solver,
       ...attempt.solverArguments,
     ],
@@ -104,26 +110,6 @@ const exitRecord = v.object({
 export async function readExit(folder: string): Promise<ExitRecord | undefined> {
   const parsed = v.safeParse(exitRecord, parseJson(await readText(join(folder, "exit.json"))));
   return parsed.success ? parsed.output : undefined;
-}
-
-const errorLine = v.object({
-  error: v.object({
-    code: v.string(),
-    what: v.string(),
-    where: v.optional(v.record(v.string(), v.union([v.string(), v.number()])), {}),
-  }),
-});
-
-/** The last error line `{"error":{code,what,where}}` among the solver's stderr, if there is one. */
-export async function readSolverError(
-  folder: string,
-): Promise<v.InferOutput<typeof errorLine>["error"] | undefined> {
-  const text = (await readText(join(folder, "stderr.log"))).slice(-STDERR_BYTES);
-  for (const line of text.split("\n").reverse()) {
-    const parsed = v.safeParse(errorLine, parseJson(line));
-    if (parsed.success) return parsed.output.error;
-  }
-  return undefined;
 }
 
 /**
@@ -155,7 +141,8 @@ async function failure(
   reason: string,
   folder: string,
 ): Promise<SystemError> {
-  const where: Where = { uri: folder, slurmState: state, reason };
+  const ended = exitCode === null ? {} : { exitCode };
+  const where: Where = { uri: folder, slurmState: state, reason, ...ended };
   if (codeOf(state) !== "SOLVE_FAILED") {
     return new SystemError(codeOf(state), `the slurm job ended as ${state}`, where);
   }
@@ -179,21 +166,16 @@ function describeExit(exitCode: number | null, state: string): string {
   if (exitCode === NOT_PUBLISHED) {
     return "the result can't be put under its final name; where another one stands, take --fresh";
   }
+  if (exitCode === NO_MODULE) return "a module can't be loaded: stderr.log has its words";
+  if (state === "OUT_OF_MEMORY") {
+    return "the slurm job used more memory than it had: more --mem, or more ranks of less each";
+  }
   if (exitCode === null) return `the slurm job ended as ${state}`;
   const signal = exitCode > 128 ? `, signal ${exitCode - 128}` : "";
   // Its own words may be lost where they can't be written, as on a full disk.
   const meaning = SOLVER_EXITS[exitCode]?.meaning;
   const said = meaning === undefined ? signal : `: ${meaning}`;
   return `the solver ended with exit code ${exitCode}${said}`;
-}
-
-function parseJson(text: string): unknown {
-  if (!text.startsWith("{")) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 async function readText(path: string): Promise<string> {

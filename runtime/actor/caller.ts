@@ -236,9 +236,12 @@ export class ActorCaller {
     this.#ports.get(actorId)?.fail(error);
   }
 
-  /** Nobody will call it any more; what is under way is answered ACTOR_DIED or OUTCOME_UNKNOWN. */
-  forget(actorId: string): void {
-    this.fail(actorId, new SystemError("ACTOR_DIED", "the handle was given up"));
+  /**
+   * Nothing is kept of it any more: what is under way is answered ACTOR_DIED or OUTCOME_UNKNOWN,
+   * and its target refuses what comes later.
+   */
+  forget(actorId: string, error = new SystemError("ACTOR_DIED", "the handle was given up")): void {
+    this.fail(actorId, error);
     this.#ports.delete(actorId);
   }
 

@@ -4,7 +4,7 @@
  */
 import { SystemError } from "../errors.ts";
 import { checkNames } from "../usage.ts";
-import type { CallOptions } from "./calls/call.ts";
+import { CALL_OPTIONS, type CallOptions } from "./calls/call.ts";
 import type { CallTarget } from "./calls/port.ts";
 import type { ActorType } from "./registry.ts";
 
@@ -40,8 +40,6 @@ interface Way {
   readonly options: CallOptions | undefined;
   readonly prototype: object;
 }
-
-const CALL_OPTIONS = ["signal", "deadlineMs", "retries"];
 
 const ways = new WeakMap<object, Way>();
 const prototypes = new WeakMap<object, object>();

@@ -62,7 +62,7 @@ export class ActorHost {
     const { clock = processClock, onLeaseOver = () => undefined } = options;
     this.#clock = clock;
     this.#onLeaseOver = onLeaseOver;
-    this.#replies = new KeptReplies(clock);
+    this.#replies = new KeptReplies(clock, (call) => this.#turns.enqueue(call));
     const deadlines = new Deadlines<TakenCall>(clock, (call) => {
       call.abort(new SystemError("DEADLINE_EXCEEDED", "the call's deadline passed"));
     });
@@ -165,10 +165,7 @@ export class ActorHost {
     const id = item[1];
     const actorId = item[2];
     const extras = item[0] === CALL ? NO_EXTRAS : item[5];
-    if (extras.retry === true && this.#replies.isRepeated(session, id)) {
-      if (!session.isStalled) turns.ready(session);
-      return;
-    }
+    if (extras.retry === true && this.#replies.isRepeated(session, id)) return;
     const hosted = this.#last?.actorId === actorId ? this.#last : this.#actors.get(actorId);
     if (hosted === undefined || !turns.checks(hosted)) {
       const where = { actorId };
@@ -187,7 +184,7 @@ export class ActorHost {
       if (hosted.mailbox >= MAILBOX_MAX) {
         throw new SystemError("OVERLOADED", `${MAILBOX_MAX} calls wait already`, { actorId });
       }
-      if (extras.retry === true && !call.isStream) this.#replies.begin(call);
+      if (extras.retry === true) this.#replies.begin(call);
     } catch (thrown) {
       session.answer([ERROR, id, toSystemError(thrown).toData()]);
       return;

@@ -34,6 +34,10 @@ export class Fifo<T> {
 
   /** Puts items before all others. */
   prepend(items: readonly T[]): void {
+    if (items.length <= this.#head) {
+      for (let i = items.length - 1; i >= 0; i--) this.#items[--this.#head] = items[i];
+      return;
+    }
     this.#items = [...items, ...this.#items.slice(this.#head)];
     this.#head = 0;
   }

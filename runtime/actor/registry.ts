@@ -62,7 +62,7 @@ export interface LoadedProgram {
 }
 
 /** The actors and main that a module's namespace exports; importing alone has run no main. */
-export function programOf(namespace: Readonly<Record<string, unknown>>): LoadedProgram {
+function programOf(namespace: Readonly<Record<string, unknown>>): LoadedProgram {
   const exported = new Map<string, ActorType>();
   for (const value of Object.values(namespace)) {
     if (isActorType(value)) exported.set(value.name, value);

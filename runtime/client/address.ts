@@ -5,7 +5,7 @@
  * socket and a token; who shows the token there gets a key of its own, which is good as long as
  * that connection is open. No key lies in a file, and none outlives who holds it.
  */
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { constants, type FileHandle, open, readdir } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,6 +55,8 @@ export interface Entrance {
   readonly connection: Connection;
   /** Gives the key back: its connections to the bus end. */
   readonly release: () => void;
+  /** The key is no good any more: given back, or the cluster ended. */
+  readonly over: Promise<void>;
 }
 
 /** Folders in which runtime folders may lie. */
@@ -67,17 +69,30 @@ export function runtimeParents(env: NodeJS.ProcessEnv = process.env): string[] {
  * @throws {SystemError} CLUSTER_NOT_FOUND; NOT_AUTHORIZED for a file that isn't this user's alone.
  */
 export async function readAddress(path: string): Promise<ClusterAddress> {
-  const where = { uri: path };
+  // The very file that was looked at is read: in `/tmp` others may put another one in its place.
+  // A link isn't followed, and a pipe without a writer isn't waited for.
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let file: FileHandle | undefined;
   try {
-    const { uid, mode } = await lstat(path);
-    if (uid !== process.getuid?.() || (mode & OTHERS) !== 0) {
-      throw new SystemError("NOT_AUTHORIZED", "the address file isn't this user's alone", where);
-    }
-    return v.parse(addressSchema, JSON.parse(await readFile(path, "utf8")));
+    file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const { uid, mode } = await file.stat();
+    if (uid !== process.getuid?.() || (mode & OTHERS) !== 0) throw notOwn(path);
+    return v.parse(addressSchema, JSON.parse(await file.readFile("utf8")));
   } catch (thrown) {
     if (thrown instanceof SystemError) throw thrown;
-    throw new SystemError("CLUSTER_NOT_FOUND", "no cluster's address is there", where, thrown);
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    if (code === "ELOOP" || code === "EACCES") throw notOwn(path);
+    const what = "no cluster's address is there";
+    throw new SystemError("CLUSTER_NOT_FOUND", what, { uri: path }, thrown);
+  } finally {
+    await file?.close();
   }
+}
+
+function notOwn(path: string): SystemError {
+  return new SystemError("NOT_AUTHORIZED", "the address file isn't this user's alone", {
+    uri: path,
+  });
 }
 
 /** Clusters of this user on this machine whose supervisor left its address; some may be gone. */
@@ -108,7 +123,8 @@ export async function enter({ socket: path, token }: ClusterAddress): Promise<En
     const connection = await connectionBy(socket, path, token);
     // It holds the key, not the process.
     socket.unref();
-    return { connection, release: () => void socket.destroy() };
+    const over = new Promise<void>((settle) => void socket.once("close", () => settle()));
+    return { connection, release: () => void socket.destroy(), over };
   } catch (thrown) {
     socket.destroy();
     throw toSystemError(thrown);

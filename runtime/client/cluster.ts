@@ -91,6 +91,8 @@ export interface ClusterParts {
   readonly links: Links;
   readonly logs: LogStreams;
   readonly close: () => Promise<void>;
+  /** Settles when there is no such cluster any more, with the reason. */
+  readonly lost?: Promise<SystemError> | undefined;
 }
 
 export class Cluster extends Jobs {
@@ -104,6 +106,7 @@ export class Cluster extends Jobs {
     super(parts.head);
     this.program = parts.program;
     this.#parts = parts;
+    void parts.lost?.then((error) => this.#lost(error));
   }
 
   /**
@@ -275,6 +278,16 @@ export class Cluster extends Jobs {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Nobody will answer any more: what waits fails, and what comes. */
+  #lost(error: SystemError): void {
+    if (this.#closing.signal.aborted) return;
+    const { head, links, logs } = this.#parts;
+    head.close(error);
+    for (const pool of this.#pools) pool.abandon(error);
+    links.close(error);
+    logs.close();
   }
 
   /** From now on the head must know that this process is there. */

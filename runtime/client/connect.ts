@@ -32,13 +32,16 @@ export interface ConnectOptions {
 interface Reached {
   readonly connection: Connection;
   readonly end: () => Promise<void>;
+  /** Settles when the cluster is gone, with the reason. */
+  readonly lost: Promise<SystemError>;
 }
 
 /**
  * A cluster to spawn actors and run datasets on; close it, or use `await using`.
  *
  * @throws {SystemError} NESTED_DRIVER inside an executor; PROGRAM_INVALID; CLUSTER_START_FAILED,
- * NATS_SERVER_MISSING.
+ * NATS_SERVER_MISSING; with an address CLUSTER_NOT_FOUND, NOT_AUTHORIZED. When the cluster is gone
+ * later, requests fail with CLUSTER_FAILED.
  */
 export async function connect(options: ConnectOptions): Promise<Cluster> {
   if (isExecutor()) {
@@ -51,10 +54,10 @@ export async function connect(options: ConnectOptions): Promise<Cluster> {
   const ready = import("./outside.ts");
   const [started, ...loaded] = await Promise.allSettled([starting, program, loading, ready]);
   if (started.status === "rejected") throw toSystemError(started.reason);
-  const { connection, end } = started.value;
+  const { connection, end, lost } = started.value;
   try {
     for (const one of loaded) if (one.status === "rejected") throw one.reason;
-    const cluster = await joinAsClient(connection, await program, await loading, end);
+    const cluster = await joinAsClient(connection, await program, await loading, end, lost);
     setCurrentCluster(cluster);
     return cluster;
   } catch (thrown) {
@@ -67,22 +70,33 @@ async function reach(options: ConnectOptions): Promise<Reached> {
   const { ADDRESS_VARIABLE, enter, readAddress } = await import("./address.ts");
   const address = options.address ?? process.env[ADDRESS_VARIABLE];
   if (!address) return startOwn(options.executors ?? 1);
-  const { connection, release } = await enter(await readAddress(address));
-  return { connection, end: async () => release() };
+  const { connection, release, over } = await enter(await readAddress(address));
+  return { connection, end: async () => release(), lost: over.then(clusterEnded) };
 }
 
 /** An embedded cluster with a state of its own. */
 async function startOwn(executors: number): Promise<Reached> {
   const { startEmbedded } = await import("./embedded.ts");
   const stateDir = await mkdtemp(join(tmpdir(), "ligase-state-"));
+  const removeState = (): Promise<void> => rm(stateDir, { recursive: true, force: true });
   const how = { stateDir, temporary: true, slurm: "none", executors } as const;
   const embedded = await startEmbedded(how).catch(async (thrown: unknown) => {
     // It may have failed before its supervisor knew of the folder.
-    await rm(stateDir, { recursive: true, force: true });
+    await removeState();
     throw thrown;
   });
   if (embedded.kind === "busy") throw new SystemError("OUTPUT_BUSY", "the state folder is in use");
-  return { connection: embedded.connection, end: () => embedded.stop() };
+  const end = async (): Promise<void> => {
+    await embedded.stop();
+    // A supervisor that was killed didn't.
+    await removeState();
+  };
+  const lost = embedded.exited.then(({ error }) => error ?? clusterEnded());
+  return { connection: embedded.connection, end, lost };
+}
+
+function clusterEnded(): SystemError {
+  return new SystemError("CLUSTER_FAILED", "the cluster ended");
 }
 
 /**
@@ -112,13 +126,17 @@ export async function programAt(url: URL): Promise<Program> {
   }
 }
 
-/** A client of a running cluster. `end` runs after the bus is closed. */
+/**
+ * A client of a running cluster. `end` runs after the bus is closed; when `lost` settles, all that
+ * waits fails with it.
+ */
 export async function joinAsClient(
   connection: Connection,
   program: Program,
   loaded: LoadedProgram,
   end: () => Promise<void>,
+  lost?: Promise<SystemError>,
 ): Promise<Cluster> {
   const { joinOutside } = await import("./outside.ts");
-  return joinOutside(connection, program, loaded, end);
+  return joinOutside(connection, program, loaded, end, lost);
 }

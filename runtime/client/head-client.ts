@@ -3,6 +3,7 @@
  * repeated until answered; the head knows a repeated one by (identity, process, id). Requests of
  * one turn share frames; a crowd of them goes API_PENDING_MAX at a time, in the order they came.
  */
+import { Fifo } from "../actor/queues.ts";
 import { errorFromData, SystemError, toSystemError } from "../errors.ts";
 import { FrameBatcher } from "../frame/batcher.ts";
 import { encodeFrame } from "../frame/codec.ts";
@@ -10,6 +11,7 @@ import { LANE_CONTROL } from "../frame/prefix.ts";
 import { PROCESS_NONE, type ProcessId } from "../ids.ts";
 import { API_PENDING_MAX, API_REPEAT_MS, API_TIMEOUT_MS, API_WAITING_MAX } from "../limits.ts";
 import { type ApiRequest, apiReply, parseMessage } from "../messages.ts";
+import { onAbort } from "./actors/signals.ts";
 
 interface Call {
   readonly id: number;
@@ -35,8 +37,8 @@ export class HeadClient {
   /** What this turn asks. */
   #leaving: Call[] = [];
   readonly #pending = new Map<number, Pending>();
-  /** Requests whose turn hasn't come; each starts itself, or does nothing when it is over. */
-  readonly #waiting: (() => void)[] = [];
+  /** Requests whose turn hasn't come; each starts itself, or is over: then it says false. */
+  readonly #waiting = new Fifo<() => boolean>();
   #nextId = 1;
   #closed: SystemError | undefined;
 
@@ -62,14 +64,22 @@ export class HeadClient {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     let repeat: NodeJS.Timeout | undefined;
     let over = false;
-    const begin = (): void => {
-      if (over) return this.#next();
-      if (this.#closed !== undefined) return reject(this.#closed);
+    const begin = (): boolean => {
+      if (over) return false;
+      if (this.#closed !== undefined) {
+        reject(this.#closed);
+        return false;
+      }
       this.#pending.set(id, { resolve, reject });
       repeat = setInterval(() => this.#leave({ id, request }), API_REPEAT_MS);
       this.#leave({ id, request });
+      return true;
     };
-    const release = bound(request.op, options, reject);
+    const release = bound(request.op, options, (error) => {
+      // At once: its turn may come before its promise is heard of.
+      over = true;
+      reject(error);
+    });
     if (this.#pending.size < API_PENDING_MAX) begin();
     else this.#waiting.push(begin);
     return promise.finally(() => {
@@ -94,11 +104,12 @@ export class HeadClient {
   close(error: SystemError): void {
     this.#closed = error;
     for (const { reject } of this.#pending.values()) reject(error);
-    for (const begin of this.#waiting.splice(0)) begin();
+    for (const begin of this.#waiting.takeAll()) begin();
   }
 
+  /** Starts the next one that isn't over. */
   #next(): void {
-    this.#waiting.shift()?.();
+    while (this.#waiting.length > 0) if (this.#waiting.take()?.() === true) return;
   }
 
   #leave(call: Call): void {
@@ -132,10 +143,10 @@ function bound(
     reject(new SystemError("DEADLINE_EXCEEDED", `no head answered ${op} in ${deadlineMs} ms`));
   const timer = Number.isFinite(deadlineMs) ? setTimeout(late, deadlineMs) : undefined;
   if (signal?.aborted === true) cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
+  const release = signal === undefined ? undefined : onAbort(signal, cancel);
   return () => {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", cancel);
+    release?.();
   };
 }
 

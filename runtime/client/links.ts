@@ -335,10 +335,12 @@ export class Links {
     if (this.#caller.pendingOf(route.actorId) > 0) void this.#seek(route);
   }
 
+  /** Its handles fail by themselves from now on: nothing of a dead actor is kept here. */
   #end(route: Route, error: SystemError): void {
     route.state = "over";
     route.connection?.routes.delete(route);
-    this.#caller.fail(route.actorId, error);
+    this.#routes.delete(route.actorId);
+    this.#caller.forget(route.actorId, error);
   }
 }
 

@@ -11,7 +11,7 @@ import { connectBus } from "../bus/nats.ts";
 import { apiSubject, hearing, isIdentity, linkSubject, parseSubject } from "../bus/subjects.ts";
 import { SystemError, toSystemError } from "../errors.ts";
 import { decodeFrame } from "../frame/codec.ts";
-import { isLinkFrame } from "../frame/prefix.ts";
+import { destinationOf, isLinkFrame } from "../frame/prefix.ts";
 import { type Identity, newProcessId, PROCESS_NONE } from "../ids.ts";
 import { busCarrier, type Carrier } from "../link/carrier.ts";
 import { LinkTable } from "../link/table.ts";
@@ -23,12 +23,13 @@ import { Cluster } from "./cluster.ts";
 import { HeadClient } from "./head-client.ts";
 import { Links } from "./links.ts";
 
-/** A client of a running cluster. `end` runs after the bus is closed. */
+/** See `joinAsClient`. */
 export async function joinOutside(
   connection: Connection,
   program: Program,
   loaded: LoadedProgram,
   end: () => Promise<void>,
+  lost?: Promise<SystemError>,
 ): Promise<Cluster> {
   const { natsUrl, cluster, identity, seed } = connection;
   const bus = await connectBus({ url: natsUrl, cluster, identity, seed, name: "client" });
@@ -55,6 +56,8 @@ export async function joinOutside(
     },
   });
   const take = (from: string, frame: Uint8Array): void => {
+    // Clients of one key hear one subject, and their requests have the same numbers.
+    if (destinationOf(frame) !== self) return;
     const carrier = carriers.get(from);
     if (isLinkFrame(frame)) {
       if (carrier !== undefined) table.take(frame, carrier);
@@ -85,5 +88,5 @@ export async function joinOutside(
     await bus.close();
     await end();
   };
-  return new Cluster({ program, loaded, head, links, logs, close });
+  return new Cluster({ program, loaded, head, links, logs, close, lost });
 }

@@ -6,7 +6,8 @@
  * Invariants: a member that is to go gets no new call, and is ended when its last one is answered;
  * what is reported of calls answered is reported once.
  */
-import { type CallOptions, checkOptions, snapshot } from "../actor/calls/call.ts";
+import { CALL_OPTIONS, type CallOptions, checkOptions, snapshot } from "../actor/calls/call.ts";
+import { Line, type Passing } from "../actor/queues.ts";
 import type { ActorClass } from "../actor/registry.ts";
 import { ERRORS, errorFromData, SystemError, toSystemError } from "../errors.ts";
 import {
@@ -22,12 +23,12 @@ import {
   type PoolView,
   poolView,
 } from "../messages.ts";
-import { checkCount } from "../usage.ts";
+import { checkCount, checkNames } from "../usage.ts";
 import { Balance } from "./actors/balance.ts";
 import { type Member, Members, type PoolMember } from "./actors/members.ts";
-import { type PoolMapOptions, mapSettled, type Settled } from "./actors/map.ts";
+import { MAP_OPTIONS, mapSettled, type PoolMapOptions, type Settled } from "./actors/map.ts";
 import type { Args, PoolMethod, Result, SourceOf } from "./actors/methods.ts";
-import { Queue } from "./actors/queue.ts";
+import { onAbort } from "./actors/signals.ts";
 import type { HeadClient } from "./head-client.ts";
 import type { CarrierChoice, Links } from "./links.ts";
 
@@ -42,7 +43,7 @@ export interface PoolPorts {
   readonly onClose: (pool: Pool) => void;
 }
 
-interface Waiting {
+interface Waiting extends Passing {
   readonly method: string;
   args: readonly unknown[];
   readonly options: CallOptions;
@@ -50,6 +51,10 @@ interface Waiting {
   readonly dueMs: number;
   retries: number;
   tries: number;
+  /** It failed while it waited for a member. */
+  isOver: boolean;
+  /** Takes off what bounds its wait. */
+  release: () => void;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: SystemError) => void;
 }
@@ -58,7 +63,7 @@ export class Pool<Class extends ActorClass = ActorClass> {
   readonly #ports: PoolPorts;
   readonly #spec: PoolSpec;
   readonly #members: Members;
-  readonly #waiting = new Queue<Waiting>();
+  readonly #waiting = new Line<Waiting>();
   readonly #balance: Balance<Member>;
   readonly #closing = new AbortController();
   #poolId: string;
@@ -133,12 +138,9 @@ export class Pool<Class extends ActorClass = ActorClass> {
     method: Name,
     options: PoolMapOptions = {},
   ): AsyncGenerator<Settled<Result<InstanceType<Class>, Name>>, void, void> {
-    const { ordered = true, inFlight, signal, deadlineMs, retries } = options;
+    checkNames(options, MAP_OPTIONS);
+    const { ordered = true, inFlight, signal, ...rest } = options;
     if (inFlight !== undefined) checkCount("inFlight", inFlight, 1, CALLS_PENDING_MAX);
-    const rest = {
-      ...(deadlineMs === undefined ? {} : { deadlineMs }),
-      ...(retries === undefined ? {} : { retries }),
-    };
     return mapSettled(items, {
       call: (item: unknown, ending) =>
         this.#call(method, [item], { ...rest, signal: ending }) as never,
@@ -193,18 +195,20 @@ export class Pool<Class extends ActorClass = ActorClass> {
   }
 
   async #call(method: string, args: unknown[], options: CallOptions): Promise<unknown> {
+    checkNames(options, CALL_OPTIONS);
     checkOptions(options);
     if (this.#closing.signal.aborted) {
       throw new SystemError("CANCELLED", "the pool was closed");
     }
-    if (this.#waiting.size >= CALLS_PENDING_MAX) {
+    if (this.#waiting.length >= CALLS_PENDING_MAX) {
       throw new SystemError("OVERLOADED", `${CALLS_PENDING_MAX} calls wait for a member`);
     }
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const { deadlineMs = Number.POSITIVE_INFINITY, retries = 0 } = options;
     const dueMs = performance.now() + deadlineMs;
-    const call: Waiting = { method, args, options, dueMs, retries, tries: 0, resolve, reject };
-    const member = this.#waiting.size === 0 ? this.#balance.choose(this.#members.all) : undefined;
+    const fresh = { tries: 0, isOver: false, release: () => undefined };
+    const call: Waiting = { method, args, options, dueMs, retries, ...fresh, resolve, reject };
+    const member = this.#waiting.length === 0 ? this.#balance.choose(this.#members.all) : undefined;
     if (member !== undefined) this.#start(call, member);
     else {
       call.args = snapshot(args);
@@ -218,8 +222,9 @@ export class Pool<Class extends ActorClass = ActorClass> {
   #wait(call: Waiting, isFirst = false): void {
     const { signal } = call.options;
     const leave = (error: SystemError): void => {
-      this.#waiting.remove(entry);
-      release();
+      call.isOver = true;
+      this.#waiting.noteOver();
+      call.release();
       call.reject(error);
     };
     const abort = (): void =>
@@ -227,23 +232,26 @@ export class Pool<Class extends ActorClass = ActorClass> {
     const late = (): void => leave(new SystemError("DEADLINE_EXCEEDED", "no member was free"));
     const remainingMs = call.dueMs - performance.now();
     const timer = Number.isFinite(remainingMs) ? setTimeout(late, remainingMs) : undefined;
-    const release = (): void => {
+    const unwatch = signal === undefined ? undefined : onAbort(signal, abort);
+    call.release = () => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      unwatch?.();
     };
-    signal?.addEventListener("abort", abort, { once: true });
-    const entry = this.#waiting.push(call, release, isFirst);
+    if (isFirst) this.#waiting.prepend([call]);
+    else this.#waiting.push(call);
     if (signal?.aborted === true) abort();
     // An empty pool is wanted larger at once.
     else if (this.size === 0) void this.#report();
   }
 
   #pump(): void {
-    while (this.#waiting.size > 0) {
+    while (this.#waiting.length > 0) {
       const member = this.#balance.choose(this.#members.all);
       if (member === undefined) return;
-      const call = this.#waiting.shift();
-      if (call !== undefined) this.#start(call, member);
+      const call = this.#waiting.take();
+      if (call === undefined) return;
+      call.release();
+      this.#start(call, member);
     }
   }
 
@@ -294,7 +302,7 @@ export class Pool<Class extends ActorClass = ActorClass> {
     const isLoss = error.where["actorId"] === member.view.actorId;
     const never = isLoss && error.code === "ACTOR_DIED";
     const unknown = isLoss && error.code === "OUTCOME_UNKNOWN";
-    if (never || unknown) member.lost = true;
+    if (never || unknown) member.lostAtMs = performance.now();
     const again = never ? call.tries < POOL_MEMBER_TRIES : unknown && call.retries > 0;
     if (!again || this.#closing.signal.aborted) {
       this.#settled(member, startMs, company);
@@ -316,7 +324,8 @@ export class Pool<Class extends ActorClass = ActorClass> {
   }
 
   #failWaiting(error: SystemError): void {
-    for (let call = this.#waiting.shift(); call !== undefined; call = this.#waiting.shift()) {
+    for (let call = this.#waiting.take(); call !== undefined; call = this.#waiting.take()) {
+      call.release();
       call.reject(error);
     }
   }
@@ -324,7 +333,7 @@ export class Pool<Class extends ActorClass = ActorClass> {
   #schedule(): void {
     clearTimeout(this.#timer);
     if (this.#closing.signal.aborted) return;
-    this.#isIdle = this.#inFlight + this.#waiting.size + this.#answered === 0;
+    this.#isIdle = this.#inFlight + this.#waiting.length + this.#answered === 0;
     const waitMs = this.#isIdle ? POOL_IDLE_REPORT_MS : POOL_REPORT_MS;
     this.#timer = setTimeout(() => void this.#report(), waitMs).unref();
   }
@@ -342,7 +351,7 @@ export class Pool<Class extends ActorClass = ActorClass> {
     // Calls of this turn belong to it.
     await Promise.resolve();
     const load: PoolLoad = {
-      backlog: this.#waiting.size,
+      backlog: this.#waiting.length,
       inFlight: this.#inFlight,
       answered: this.#answered,
       busyMs: this.#busyMs,

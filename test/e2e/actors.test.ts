@@ -63,6 +63,16 @@ describe("a name", () => {
     await other.close();
   });
 
+  test("is each client's own answer, though key and request's number are the same", async () => {
+    const wanted = [newName(), newName()];
+    const pids = await Promise.all(wanted.map(async (name) => (await spawn({ name })).pid()));
+    const others = await Promise.all(wanted.map(() => clientOf(actors.own)));
+    const found = others.map((other, i) => other.actor(LifeActor, wanted[i] ?? ""));
+    const told = await Promise.all(found.map(async (handle) => (await handle).pid()));
+    expect(told).toEqual(pids);
+    await Promise.all(others.map((other) => other.close()));
+  });
+
   test("is taken while its actor lives, and free once it is dead", async () => {
     const name = newName();
     const one = await spawn({ name });

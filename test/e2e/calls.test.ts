@@ -9,7 +9,6 @@ import { connect } from "../../runtime/index.ts";
 import type { Cluster } from "../../runtime/client/cluster.ts";
 import { FRAME_BYTES_MAX } from "../../runtime/limits.ts";
 import { identityOf } from "../../runtime/processes.ts";
-import type { ExecutorConfig } from "../../worker/executor.ts";
 import { environmentOf, kill } from "./processes.ts";
 import { CallsActor, inside } from "./programs/actors.ts";
 import { until } from "./support.ts";
@@ -110,15 +109,13 @@ describe("an executor", () => {
     const pid = await calls.pid();
     expect(seen["LIGASE_EXECUTOR"]).toBeUndefined();
     expect(JSON.stringify(seen)).not.toMatch(/"S[UAON][A-Z2-7]{56}"|agentToken|seed/);
-    // What it was started with is the socket's token: no nkey seed, no address of the bus.
-    const environment = environmentOf(pid);
-    const started = environment.join("\n");
-    expect(started).toContain("LIGASE_EXECUTOR=");
-    expect(started).not.toMatch(/\bS[UAON][A-Z2-7]{56}\b|nats:\/\//);
-    // Nor does one lie in the folder of its sockets, which its code may read as well.
-    const line = environment.find((entry) => entry.startsWith("LIGASE_EXECUTOR=")) ?? "";
-    const config = JSON.parse(line.replace("LIGASE_EXECUTOR=", "")) as ExecutorConfig;
-    const folder = dirname(config.agentSocket);
+    // What it was started with holds no token either, nor an nkey's seed or the bus's address.
+    const own = new Set(Object.entries(process.env).map(([key, value]) => `${key}=${value}`));
+    const started = environmentOf(pid).filter((entry) => !own.has(entry));
+    expect(started.join("\n")).toContain("LIGASE_MARK=");
+    expect(started.join("\n")).not.toMatch(/\bS[UAON][A-Z2-7]{56}\b|nats:\/\/|[Tt]oken/);
+    // Nor does a seed lie in the folder of its sockets, which its code may read as well.
+    const folder = dirname((await cluster.stateOf(calls)).address?.socket ?? "");
     const entries = readdirSync(folder, { withFileTypes: true });
     for (const { name } of entries.filter((entry) => entry.isFile())) {
       expect(readFileSync(join(folder, name), "utf8")).not.toMatch(/\bS[UAON][A-Z2-7]{56}\b/);

@@ -53,7 +53,7 @@ beforeAll(async () => {
   await writeFile(place.path("telling.mjs"), PROGRAM);
   cluster = await startCluster(place, { join: true });
   url = cluster.embedded.joinUrl ?? "";
-  joined = start(place, ["worker", "--join", url, "--executors", "1"]);
+  joined = start(place, ["worker", "--executors", "1"], { env: { LIGASE_JOIN: url } });
   await statusWhen(cluster.client, "two workers", ({ workers, slots }) => workers + slots === 4);
 }, 120_000);
 afterAll(async () => {
@@ -92,6 +92,17 @@ describe("a second worker", () => {
     await client.close();
   });
 
+  test("shows its token to nobody: neither its own arguments nor what its children inherit", () => {
+    const token = url.split("#")[1] ?? "none";
+    expect(token.length).toBeGreaterThan(20);
+    expect(argumentsOf(joined.pid)).not.toContain(token);
+    const mine = agents().filter((pid) => parentOf(pid) === joined.pid);
+    expect(mine).toHaveLength(1);
+    for (const pid of mine) {
+      expect(readFileSync(`/proc/${pid}/environ`, "utf8")).not.toContain(token);
+    }
+  });
+
   test.each([
     ["used", () => url],
     ["wrong", () => `${url.split("#")[0]}#${"A".repeat(43)}`],
@@ -117,12 +128,18 @@ test("a worker whose cluster is gone ends", async () => {
   const other = await startCluster(own, { join: true });
   const worker = start(own, ["worker", "--join", other.embedded.joinUrl ?? "", "--executors", "1"]);
   await statusWhen(other.client, "two workers", ({ workers }) => workers === 2);
+  // Given as an argument it is readable to everybody until this process has begun; no longer.
+  expect(argumentsOf(worker.pid)).not.toContain("#");
   await other.stop();
   const stoppedMs = performance.now();
   await worker.ended;
   report(`ended after ${((performance.now() - stoppedMs) / 1_000).toFixed(1)} s`);
   expect(performance.now() - stoppedMs).toBeLessThan(60_000 * patience());
 });
+
+function argumentsOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+}
 
 function report(line: string): void {
   process.stdout.write(`  ${expect.getState().currentTestName}: ${line}\n`);

@@ -4,7 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Cluster, SpawnOptions } from "../../runtime/client/cluster.ts";
-import { NAMED_LEASE_MS } from "../../runtime/limits.ts";
+import { HEARTBEAT_INTERVAL_MS, NAMED_LEASE_MS } from "../../runtime/limits.ts";
 import type { ProcessIdentity } from "../../runtime/processes.ts";
 import {
   type ActorCluster,
@@ -209,8 +209,8 @@ test("without a head a named actor stops after 8 s; others go on, and it lives a
   expect(await running).toBe("OUTCOME_UNKNOWN");
   const leaseMs = performance.now() - stoppedMs;
   report(`ended ${(leaseMs / 1_000).toFixed(1)} s after the last head`);
-  // The last beacon may have left 250 ms before.
-  expect(leaseMs).toBeGreaterThan(NAMED_LEASE_MS - 500);
+  // The last report that it confirmed may have left a heartbeat before.
+  expect(leaseMs).toBeGreaterThan(NAMED_LEASE_MS - HEARTBEAT_INTERVAL_MS - 500);
   expect(leaseMs).toBeLessThan(NAMED_LEASE_MS + 2_000 * patience());
   await until("nothing of it runs", () => births().length === 2);
   expect(await unnamed.add(1)).toBe(1);

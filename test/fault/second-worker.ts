@@ -59,6 +59,11 @@ export class SecondWorker {
     this.#proxy.cut();
   }
 
+  /** What it says is lost on the way; it goes on to hear. */
+  mute(): void {
+    this.#proxy.mute();
+  }
+
   mend(): void {
     this.#proxy.mend();
   }
@@ -84,6 +89,7 @@ class Proxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #isCut = false;
+  #isMute = false;
 
   private constructor(port: number) {
     this.#server = createServer((near) => this.#join(near, port));
@@ -106,8 +112,13 @@ class Proxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  mute(): void {
+    this.#isMute = true;
+  }
+
   mend(): void {
     this.#isCut = false;
+    this.#isMute = false;
   }
 
   async close(): Promise<void> {
@@ -122,7 +133,7 @@ class Proxy {
       for (const socket of [near, far]) this.#sockets.delete(socket.destroy());
     };
     for (const socket of [near, far]) this.#sockets.add(socket.on("error", end).on("close", end));
-    near.pipe(far);
+    near.on("data", (bytes) => void (this.#isMute || far.write(bytes)));
     far.pipe(near);
   }
 }

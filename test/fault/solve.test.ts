@@ -1,6 +1,6 @@
 /** Kills while the solver runs: one clear error or one result, and no slurm job runs twice. */
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { cpuSecondsOf, kill, nothingLeft, partOf, partsOf } from "../e2e/processes.ts";
@@ -22,6 +22,8 @@ import {
 import { atGate, attemptsOf, type Gate, makeGate, netcdfDigest, shardTimes } from "./support.ts";
 
 const RANKS = 2;
+/** The file by which a solve goes on. */
+const CHECKPOINT = "neighbors.checkpoint";
 
 let expected: string;
 let place: Place;
@@ -136,6 +138,27 @@ describe("a part is killed", () => {
     await nothingLeft(place);
     expect(namesIn(place.temporary)).toEqual([]);
     expect(resultOf(await run(place, args)).slurm?.state).toBe("COMPLETED");
+  });
+
+  test("SIGKILL of a rank that knows all neighbours: the next run goes on from there", async () => {
+    const inputs = await makeInputs(place, { files: 1, reads: 6_000 });
+    const slow = ["--cpus-per-task", "1", "--state", place.path("state")];
+    args = ["--input", ...inputs, "--output", output, "--slurm", "private", ...slow];
+    const started = startRun(place, args);
+    const solves = place.path("state", "solves");
+    await until(
+      "a checkpoint stands",
+      () => namesIn(join(solves, namesIn(solves)[0] ?? "-", "work")).includes(CHECKPOINT),
+      60,
+    );
+    await kill(await partOf(place, "rank"));
+    expect(errorOf(await started.ended).code).toBe("SOLVE_FAILED");
+    const { netcdf } = resultOf(await run(place, args));
+    const said = await readFile(`${netcdf}.run.json`, "utf8");
+    expect(JSON.parse(said)).toMatchObject({ restored: true });
+    // It went with the result.
+    expect(namesIn(join(solves, namesIn(solves)[0] ?? "-"))).toEqual(["0", "1"]);
+    await nothingLeft(place);
   });
 
   test("a slurm job that is cancelled from outside is SOLVE_CANCELLED, exit code 6", async () => {

@@ -146,7 +146,7 @@ class Scene {
   }
 
   #report({ options, lines }: Command): Report {
-    const [epoch = "", sequence = ""] = (options["seen"] ?? "1:0").split(":");
+    const [epoch = "", sequence = ""] = (options["seen"] ?? `${this.#head.epoch}:0`).split(":");
     const list = (key: string) => (options[key] ?? "").split(",").filter((item) => item !== "");
     const about = (word: string) => lines.filter(({ name }) => name === word);
     return reportOf({

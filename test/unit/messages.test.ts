@@ -16,7 +16,17 @@ const EPOCH = { number: 1, leader: "A" };
 const RELATIVE = { kind: "parquet", uri: "../x" };
 const failedBy = (code: unknown) => ({ kind: "failed", error: { code, what: "", where: {} } });
 const routeTo = (identity: string) => ({ op: "route", process: "a".repeat(16), identity });
-const ORDER = { epoch: EPOCH, sequence: 1, heard: 0, assign: [], cancel: [], ack: [], end: [], endSeen: [], logs: [] };
+const ORDER = {
+  epoch: EPOCH,
+  sequence: 1,
+  heard: 0,
+  assign: [],
+  cancel: [],
+  ack: [],
+  end: [],
+  endSeen: [],
+  logs: [],
+};
 
 describe("a message in its shape", () => {
   test.each([

@@ -57,7 +57,7 @@ export class LogDesk {
 
   /** Somebody asks for an executor's output, asks again, or stops. */
   answer(wanted: Wanted, key: number | null, nowMs: number): void {
-    const name = `${wanted.process}/${wanted.request}`;
+    const name = `${wanted.to}/${wanted.process}/${wanted.request}`;
     const known = this.#readers.get(name);
     if (known !== undefined) {
       known.untilMs = nowMs + LOGS_FOLLOW_MS;

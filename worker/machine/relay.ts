@@ -1,7 +1,7 @@
 /**
  * Executors' output where the agent's own goes. The agent never waits for who reads there (a pager,
- * a stopped terminal): what can't be written at once is lost there, and a line says how much. A file
- * takes RELAY_FILE_BYTES_MAX an hour: nobody reads it away, and one actor's loop would fill a disk.
+ * a stopped terminal): what can't be written at once is lost there, and a line says how much. A
+ * file takes RELAY_FILE_BYTES_MAX an hour: one actor's loop would fill the disk.
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import { RELAY_FILE_BYTES_MAX } from "../../runtime/limits.ts";

@@ -3,7 +3,7 @@ import type { Explanation } from "../../../runtime/client/cluster.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { json, withoutSecret } from "./list.ts";
 import { type ReachFlags, withCluster } from "./reach.ts";
-import { ageOf } from "./text.ts";
+import { ageOf, printableLine } from "./text.ts";
 
 export interface ExplainFlags extends ReachFlags {
   readonly json?: boolean;
@@ -45,6 +45,7 @@ export function explanationText({ view, reasons }: Explanation, nowMs: number): 
     ...(view.error === null ? [] : [["error", `${view.error.code}: ${view.error.what}`] as const]),
   ];
   const first = `${who} is ${view.state} for ${ageOf(nowMs - view.sinceMs)}\n`;
-  const why = reasons.map((reason) => `  ${reason}\n`).join("");
-  return first + why + rows.map(([key, value]) => `${key.padEnd(9)} ${value}\n`).join("");
+  const why = reasons.map((reason) => `  ${printableLine(reason)}\n`);
+  const known = rows.map(([key, value]) => `${key.padEnd(9)} ${printableLine(value)}\n`);
+  return [first, ...why, ...known].join("");
 }

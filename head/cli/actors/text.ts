@@ -1,7 +1,32 @@
-/** Lines for people: columns, ages. */
+/**
+ * Lines for people: columns, ages, and texts of others, who may not move a terminal's cursor or
+ * change its title.
+ */
+
+/** Controls of both sets, and what turns the direction of writing round. */
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+const SHORT: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** One line: controls are shown as they would stand in a program's text. */
+export function printableLine(text: string): string {
+  return text.replace(CONTROLS, escapeOf);
+}
+
+/** Several lines: ends of lines and tabs stay. */
+export function printableLines(text: string): string {
+  return text.replace(CONTROLS, (control) =>
+    control === "\n" || control === "\t" ? control : escapeOf(control),
+  );
+}
+
+function escapeOf(control: string): string {
+  const code = control.charCodeAt(0).toString(16).padStart(4, "0");
+  return SHORT[control] ?? `\\u${code}`;
+}
 
 /** Rows as lines whose columns stand under each other; two spaces between them. */
-export function columns(rows: readonly (readonly string[])[]): string {
+export function columns(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printableLine));
   const widths: number[] = [];
   for (const row of rows) {
     for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, cell.length);

@@ -29,7 +29,7 @@ function lifeOf({ record, placed, ended }: NamedActor, nowMs: number): Unproven 
   const error = ended ?? died(`its worker ${worker} has it no more`);
   const { actorId } = record;
   // Which process of that worker took it, if any, nobody knows but itself.
-  const life = { actorId, incarnation, worker, process: null, host, error };
+  const life = { actorId, incarnation, worker, process: null, host, sequence: 0, error };
   return { ...life, counts: true, heardMs: nowMs, told: false };
 }
 

@@ -46,7 +46,7 @@ export function explainActor(
 }
 
 /** Sentences for people. */
-export function reasonsOf(state: HeadState, entry: ActorEntry, nowMs: number): string[] {
+function reasonsOf(state: HeadState, entry: ActorEntry, nowMs: number): string[] {
   return [
     stateOf(state, entry, nowMs),
     ...waitOf(state, entry, nowMs),

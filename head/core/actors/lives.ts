@@ -87,7 +87,7 @@ function startLife(
 }
 
 /** Whether this is the present life of the actor. */
-export function isPresent(entry: ActorEntry, worker: string, incarnation: number): boolean {
+function isPresent(entry: ActorEntry, worker: string, incarnation: number): boolean {
   return entry.worker === worker && entry.incarnation === incarnation;
 }
 
@@ -249,6 +249,7 @@ export function loseLife(
     worker,
     process: isSeen ? view.process : null,
     host: view.host,
+    sequence: sent ?? 0,
     error: end.error,
     counts: end.counts,
     heardMs: view.lastSeenMs,
@@ -321,8 +322,9 @@ export function die(
       const { host, lastSeenMs: heardMs } = view;
       const sent = state.flights.get(hostTask(actorId))?.sequence ?? 0;
       const process = sent <= view.seen ? view.process : null;
-      const life = { actorId, incarnation, worker, process, host, error, counts: true };
-      state.actors.unproven.set(options.name, { ...life, heardMs, told: true });
+      const at = { worker, process, host, sequence: sent };
+      const life = { actorId, incarnation, ...at, error, counts: true, heardMs, told: true };
+      state.actors.unproven.set(options.name, life);
     }
   }
   withdraw(state, entry);

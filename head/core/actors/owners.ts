@@ -86,7 +86,7 @@ export function goneOf(
 }
 
 /** Owners that have been silent for too long. */
-export function silentOwners(state: HeadState, nowMs: number): OwnerView[] {
+function silentOwners(state: HeadState, nowMs: number): OwnerView[] {
   const silent: OwnerView[] = [];
   for (const owner of state.actors.owners.values()) {
     if (nowMs - owner.lastSeenMs <= CLIENT_SILENCE_MS) break;

@@ -19,7 +19,9 @@ import type { ActorEntry } from "./types.ts";
 import { viewOf } from "./views.ts";
 
 type RequestOf<Op extends ApiRequest["op"]> = Extract<ApiRequest, { op: Op }>;
-type JobOp = "submit-program" | "submit-dataset" | "status" | "result" | "cancel" | "digest";
+type JobOp =
+  | ("submit-program" | "submit-dataset" | "solve" | "solve-cancel")
+  | ("status" | "result" | "cancel" | "digest");
 /** The requests that are answered here. */
 export type ActorRequest = Exclude<ApiRequest, { op: JobOp }>;
 

@@ -70,6 +70,8 @@ export interface Unproven {
   /** The worker's own process; null when it isn't sure which one of that machine took it. */
   readonly process: string | null;
   readonly host: string;
+  /** The command that placed it, when it isn't sure to have been taken; else 0. */
+  readonly sequence: number;
   /** Why it was given up. */
   readonly error: ErrorData;
   /** Whether its end costs a restart: a life whose start was lost on the way costs none. */

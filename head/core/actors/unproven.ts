@@ -42,7 +42,10 @@ export function proveReplaced(
   }
 }
 
-/** Proves what a whole announcement proves: what isn't in it doesn't live there. */
+/**
+ * Proves what a whole announcement to this leader proves: what isn't in it doesn't live there. Nor
+ * will it: its worker obeys no earlier leader any more, and has seen the command that placed it.
+ */
 export function proveAbsent(
   state: HeadState,
   step: Step,
@@ -53,7 +56,8 @@ export function proveAbsent(
   for (const [name, life] of state.actors.unproven) {
     const isThere = life.worker === worker && isAt(life, view);
     // One that it was told to end has been, once it says so.
-    if (isThere && !view.ends.has(lifeKey(life))) proveEnd(state, step, name, nowMs);
+    const isOpen = life.sequence > view.seen || view.ends.has(lifeKey(life));
+    if (isThere && !isOpen) proveEnd(state, step, name, nowMs);
   }
 }
 

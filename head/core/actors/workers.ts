@@ -30,7 +30,8 @@ export function takeActors(
     const { actorId, options } = record;
     const { incarnation } = address;
     const known = state.actors.entries.get(actorId);
-    const isEnding = state.workers.get(worker)?.ends.has(lifeKey({ actorId, incarnation })) ?? false;
+    const isEnding =
+      state.workers.get(worker)?.ends.has(lifeKey({ actorId, incarnation })) ?? false;
     if (known === undefined && (options.name !== null || isEnding)) {
       // No fact speaks of it, so it is dead: an earlier leader's word for that was lost. Or it was
       // told to end when it was starting.
@@ -101,7 +102,8 @@ export function settleActors(
   // A report that says all that happened: what isn't known after it was never said.
   if (report.announced && report.ended.length === 0 && report.done.length === 0) {
     const isKnown = view.hosting + view.sharing <= view.lives.size;
-    if (isKnown) proveAbsent(state, step, worker, view, nowMs);
+    const isToldUs = report.seen.epoch === state.durable.epoch.number;
+    if (isKnown && isToldUs) proveAbsent(state, step, worker, view, nowMs);
     askForUnknown(state, step, worker, view, nowMs);
   }
   for (const owner of goneOf(state, worker, report.processes, nowMs)) {

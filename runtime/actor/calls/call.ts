@@ -26,6 +26,9 @@ export interface CallOptions {
   readonly retries?: number;
 }
 
+/** Names of the fields of CallOptions. */
+export const CALL_OPTIONS: readonly (keyof CallOptions)[] = ["signal", "deadlineMs", "retries"];
+
 /** The two functions of a promise. */
 export interface Settler {
   readonly resolve: (value: unknown) => void;

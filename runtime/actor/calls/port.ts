@@ -296,7 +296,8 @@ export class Port implements CallTarget {
 
   /**
    * A call whose link or actor is lost.
-   * @param left - it was sent, and may have run unless `neverStarted`.
+   * @param left - it may have run.
+   * @param wasSent - it reached the actor's process, so that going again takes one of its retries.
    */
   #keepOrFail(call: Call, error: SystemError, left: boolean, wasSent = left): void {
     call.mayHaveRun ||= left;

@@ -1,5 +1,6 @@
 /** One living actor: its instance, its mailbox, who calls it, and what it has done. */
-import { CALL_WINDOW, MAILBOX_MAX } from "../../limits.ts";
+import type { ProcessId } from "../../ids.ts";
+import { CALL_WINDOW, MAILBOX_MAX, PEERS_MAX } from "../../limits.ts";
 import { Line } from "../queues.ts";
 import type { Session } from "./session.ts";
 import type { TakenCall } from "./taken.ts";
@@ -58,6 +59,8 @@ export class Hosted {
   answered = 0;
   failed = 0;
   busyMs = 0;
+  /** Of each caller the highest number of a call with retries whose answer is kept no longer. */
+  readonly forgotten = new Map<ProcessId, number>();
   /** Told when it is over and nothing runs any more. */
   onIdle: (() => void) | undefined = undefined;
 
@@ -102,6 +105,14 @@ export class Hosted {
     if (!this.isOver) this.#shareWindow();
   }
 
+  /** An answer to a caller is kept no longer. */
+  noteForgotten(caller: ProcessId, id: number): void {
+    const { forgotten } = this;
+    forgotten.set(caller, Math.max(id, forgotten.get(caller) ?? 0));
+    const oldest = forgotten.keys().next().value;
+    if (forgotten.size > PEERS_MAX && oldest !== undefined) forgotten.delete(oldest);
+  }
+
   /** Divides the mailbox among all links that call; whether they were told something new. */
   #shareWindow(): boolean {
     const window = windowFor(this.sessions.size);
@@ -113,7 +124,7 @@ export class Hosted {
 }
 
 /** The unanswered calls of each of so many links: a power of two, so that it seldom changes. */
-export function windowFor(links: number): number {
+function windowFor(links: number): number {
   let window = CALL_WINDOW;
   while (window > 1 && window * links > MAILBOX_MAX) window >>= 1;
   return window;

@@ -9,6 +9,7 @@ import { PROCESS_NONE, type ProcessId } from "../../ids.ts";
 import { REPLIES_KEPT_BYTES_MAX, REPLIES_KEPT_MAX, REPLIES_KEPT_MS } from "../../limits.ts";
 import type { LinkClock } from "../../link/clock.ts";
 import { type CallerItem, ERROR } from "../items.ts";
+import type { Hosted } from "./hosted.ts";
 import type { Session } from "./session.ts";
 import type { TakenCall } from "./taken.ts";
 
@@ -17,122 +18,162 @@ const NOWHERE: PrefixFields = {
   ...{ destination: PROCESS_NONE, source: PROCESS_NONE },
 };
 
-/** A call that isn't over, the bytes of its answer, or that they were too many. */
-type Kept = TakenCall | Uint8Array | "too much";
+/** A call that isn't over, the bytes of its answer, or that there are none to give again. */
+type Outcome = TakenCall | Uint8Array | "too much" | "a stream";
 
-/** What is kept for one calling process. */
-interface Caller {
-  readonly kept: Map<number, Kept>;
-  readonly sessions: Set<Session>;
-  /** Takes back the end that follows its last link. */
-  keepOn: (() => void) | undefined;
+interface Kept {
+  outcome: Outcome;
+  readonly hosted: Hosted;
+  /** Over which its answer went, or will go. */
+  session: Session;
+  /** It was found answered, and its link over, a while ago. */
+  isOld: boolean;
 }
 
-/** Invariant: `#bytes` is the sum over the answers kept. */
+/** What is kept for one calling process, by the calls' numbers. */
+type Caller = Map<number, Kept>;
+
+/**
+ * Invariants: `#bytes` is the sum over the answers kept; an answer goes when its caller has it, or
+ * REPLIES_KEPT_MS after its link is over, at twice that. Its number is noted at its actor then: as
+ * the calls of a caller come to an actor in their order, what comes with that number or a lower one
+ * has come before.
+ */
 export class KeptReplies {
   readonly #clock: LinkClock;
+  readonly #requeue: (call: TakenCall) => void;
   readonly #callers = new Map<ProcessId, Caller>();
   #bytes = 0;
+  #hasTimer = false;
 
-  constructor(clock: LinkClock) {
+  /** @param requeue - takes a call that waited for a link which its caller has given up. */
+  constructor(clock: LinkClock, requeue: (call: TakenCall) => void) {
     this.#clock = clock;
+    this.#requeue = requeue;
   }
 
   /** Answers or attaches a call that came before; false when it is new. */
   isRepeated(session: Session, id: number): boolean {
-    const kept = this.#callers.get(session.caller)?.kept.get(id);
+    const kept = this.#callers.get(session.caller)?.get(id);
     if (kept === undefined) return false;
-    this.#of(session);
-    if (kept === "too much") {
-      const error = new SystemError("OUTCOME_UNKNOWN", "it ran; its result was too large to keep");
-      session.answer([ERROR, id, error.toData()]);
-    } else if (kept instanceof Uint8Array) {
-      session.answer(decodeFrame(kept).value as CallerItem);
-    } else {
-      // It waited for the link that is gone: the order in which they come again is the old one.
-      const wasHeld = kept.isHeld;
-      if (wasHeld) kept.session.held.remove(kept);
-      kept.session.calls.delete(id);
-      kept.session = session;
-      if (wasHeld) session.held.add(kept);
-      session.calls.set(id, kept);
-      kept.hosted.meet(session);
-    }
+    const { outcome } = kept;
+    kept.session = session;
+    kept.isOld = false;
+    if (outcome instanceof Uint8Array) session.answer(decodeFrame(outcome).value as CallerItem);
+    else if (!isCall(outcome)) {
+      session.answer(unknown(id, `it ran; ${outcome} isn't kept to be given again`));
+    } else if (outcome.outflow !== undefined) {
+      session.answer(unknown(id, "its stream had begun when the link was lost"));
+    } else this.#move(outcome, session);
     return true;
   }
 
-  /** A new call. @throws {SystemError} OVERLOADED. */
+  /** A new call. @throws {SystemError} OVERLOADED; OUTCOME_UNKNOWN when it came long before. */
   begin(call: TakenCall): void {
-    const { kept } = this.#of(call.session);
+    const { id, session, hosted } = call;
+    if (id <= (hosted.forgotten.get(session.caller) ?? 0)) {
+      const what = "it came before, so long ago that what came of it is forgotten";
+      throw new SystemError("OUTCOME_UNKNOWN", what, { actorId: hosted.actorId });
+    }
+    let kept = this.#callers.get(session.caller);
+    if (kept === undefined) this.#callers.set(session.caller, (kept = new Map()));
     if (kept.size >= REPLIES_KEPT_MAX) {
       const what = `${REPLIES_KEPT_MAX} calls with retries are under way or not settled`;
       throw new SystemError("OVERLOADED", what);
     }
-    kept.set(call.id, call);
+    kept.set(id, { outcome: call, hosted, session, isOld: false });
   }
 
   /** It was answered: the answer is kept as it is now. */
   finish(call: TakenCall, answer: CallerItem): void {
-    const kept = this.#callers.get(call.session.caller)?.kept;
-    if (kept?.get(call.id) !== call) return;
-    const bytes = packed(answer);
-    if (this.#bytes + bytes.length > REPLIES_KEPT_BYTES_MAX) kept.set(call.id, "too much");
-    else {
-      this.#bytes += bytes.length;
-      kept.set(call.id, bytes);
-    }
+    const kept = this.#callers.get(call.session.caller)?.get(call.id);
+    if (kept?.outcome !== call) return;
+    kept.session = call.session;
+    kept.outcome = call.isStream ? "a stream" : this.#packed(answer);
+    if (!call.session.isOpen) this.#lookLater();
   }
 
   /** It never started, or its actor is gone: coming again, it is new. */
   drop(call: TakenCall): void {
-    const kept = this.#callers.get(call.session.caller)?.kept;
-    if (kept?.get(call.id) === call) kept.delete(call.id);
+    const { caller } = call.session;
+    if (this.#callers.get(caller)?.get(call.id)?.outcome === call) this.#remove(caller, call.id);
   }
 
   /** The caller has what came of them. */
   settle(caller: ProcessId, ids: readonly number[]): void {
-    const kept = this.#callers.get(caller)?.kept;
-    if (kept === undefined) return;
     for (const id of ids) {
-      const one = kept.get(id);
+      const kept = this.#callers.get(caller)?.get(id);
       // One that still runs isn't settled, whatever is said.
-      if (one === undefined || isCall(one)) continue;
-      if (one instanceof Uint8Array) this.#bytes -= one.length;
-      kept.delete(id);
+      if (kept !== undefined && !isCall(kept.outcome)) this.#remove(caller, id);
     }
   }
 
-  /** A link is over; without another one its caller's are kept for REPLIES_KEPT_MS. */
+  /** A link is over: its answers are kept a while, its caller may open another one. */
   part(session: Session): void {
-    const caller = this.#callers.get(session.caller);
-    if (caller === undefined || !caller.sessions.delete(session)) return;
-    if (caller.sessions.size > 0) return;
-    caller.keepOn = this.#clock.after(REPLIES_KEPT_MS, () => this.#end(session.caller));
+    if (this.#callers.has(session.caller)) this.#lookLater();
   }
 
-  #of(session: Session): Caller {
-    const known = this.#callers.get(session.caller);
-    const caller: Caller = known ?? { kept: new Map(), sessions: new Set(), keepOn: undefined };
-    if (known === undefined) this.#callers.set(session.caller, caller);
-    if (!caller.sessions.has(session)) {
-      caller.sessions.add(session);
-      caller.keepOn?.();
-      caller.keepOn = undefined;
-    }
-    return caller;
+  /** A call that hasn't ended goes on for a newer link. */
+  #move(call: TakenCall, session: Session): void {
+    // It waited for the link that is gone: the order in which they come again is the old one.
+    const wasHeld = call.isHeld;
+    if (wasHeld) call.session.held.remove(call);
+    call.session.calls.delete(call.id);
+    call.session = session;
+    session.calls.set(call.id, call);
+    call.hosted.meet(session);
+    if (wasHeld) this.#requeue(call);
   }
 
-  #end(id: ProcessId): void {
-    const caller = this.#callers.get(id);
-    this.#callers.delete(id);
-    for (const one of caller?.kept.values() ?? []) {
-      if (one instanceof Uint8Array) this.#bytes -= one.length;
+  #packed(answer: CallerItem): Outcome {
+    const bytes = packed(answer);
+    if (this.#bytes + bytes.length > REPLIES_KEPT_BYTES_MAX) return "too much";
+    this.#bytes += bytes.length;
+    return bytes;
+  }
+
+  #remove(caller: ProcessId, id: number): void {
+    const kept = this.#callers.get(caller);
+    const outcome = kept?.get(id)?.outcome;
+    if (outcome instanceof Uint8Array) this.#bytes -= outcome.length;
+    kept?.delete(id);
+    if (kept?.size === 0) this.#callers.delete(caller);
+  }
+
+  #lookLater(): void {
+    if (this.#hasTimer) return;
+    this.#hasTimer = true;
+    this.#clock.after(REPLIES_KEPT_MS, () => {
+      this.#hasTimer = false;
+      if (this.#forgetOld()) this.#lookLater();
+    });
+  }
+
+  /** Drops answers whose link was over a look ago; whether others are to be looked at again. */
+  #forgetOld(): boolean {
+    let isMore = false;
+    for (const [caller, calls] of this.#callers) {
+      for (const [id, kept] of calls) {
+        if (isCall(kept.outcome) || kept.session.isOpen) continue;
+        if (kept.isOld) {
+          kept.hosted.noteForgotten(caller, id);
+          this.#remove(caller, id);
+        } else {
+          kept.isOld = true;
+          isMore = true;
+        }
+      }
     }
+    return isMore;
   }
 }
 
-function isCall(kept: Kept): kept is TakenCall {
-  return kept !== "too much" && !(kept instanceof Uint8Array);
+function isCall(outcome: Outcome): outcome is TakenCall {
+  return typeof outcome === "object" && !(outcome instanceof Uint8Array);
+}
+
+function unknown(id: number, what: string): CallerItem {
+  return [ERROR, id, new SystemError("OUTCOME_UNKNOWN", what).toData()];
 }
 
 /** An answer on a link that was over wasn't packed yet: it may not cross. */

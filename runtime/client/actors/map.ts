@@ -23,6 +23,11 @@ export interface PoolMapOptions {
   readonly retries?: number;
 }
 
+/** Names of the fields of PoolMapOptions. */
+export const MAP_OPTIONS: readonly (keyof PoolMapOptions)[] = [
+  ...(["ordered", "inFlight", "signal", "deadlineMs", "retries"] as const),
+];
+
 /** How one item went, when failures don't end the whole. */
 export type Settled<Result> =
   | { readonly index: number; readonly value: Result; readonly error?: undefined }

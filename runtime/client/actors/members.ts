@@ -2,10 +2,12 @@
  * The members of one pool, as its owner sees them: what the head says of them, and what became of
  * the calls here.
  *
- * Invariant: a member that is to go, or was seen to die, gets no new call; one that is to go is
- * ended when its last call is answered.
+ * Invariant: a member that is to go, or was lost, gets no new call; one that is to go is ended when
+ * its last call is answered. A lost one comes back when its head finds it alive long enough after
+ * that to know: its process stood still, or only the way to it broke.
  */
 import type { CallTarget } from "../../actor/handle.ts";
+import { WORKER_SILENCE_MS } from "../../limits.ts";
 import { type ActorView, actorView, parseMessage, type PoolView } from "../../messages.ts";
 import type { HeadClient } from "../head-client.ts";
 import type { CarrierChoice, Links } from "../links.ts";
@@ -22,8 +24,8 @@ export class Member {
   /** The way to it, once it lives. */
   target: CallTarget | undefined;
   draining = false;
-  /** Its death was seen here, before a head told. */
-  lost = false;
+  /** When a call lost it, before a head told of an end; on performance.now(). */
+  lostAtMs: number | undefined;
   /** A head was told that it may end. */
   isEnding = false;
   isAwaited = false;
@@ -35,7 +37,12 @@ export class Member {
   }
 
   get takesCalls(): boolean {
-    return this.target !== undefined && !this.draining && !this.lost && this.view.state === "alive";
+    return (
+      this.target !== undefined &&
+      this.lostAtMs === undefined &&
+      !this.draining &&
+      this.view.state === "alive"
+    );
   }
 
   seen(): PoolMember {
@@ -100,6 +107,8 @@ export class Members {
     const member = this.#byId.get(view.actorId) ?? new Member(view);
     this.#byId.set(view.actorId, member);
     member.view = view;
+    const isPast = performance.now() - (member.lostAtMs ?? 0) > WORKER_SILENCE_MS;
+    if (view.state === "alive" && isPast) member.lostAtMs = undefined;
     member.draining ||= draining;
     if (view.state === "alive") {
       member.target ??= this.#ports.links.route(view, { carrier: this.#ports.carrier });

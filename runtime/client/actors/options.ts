@@ -37,11 +37,16 @@ export interface PoolOptions {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 
-const SPAWN_OPTIONS = [
-  ...["name", "getIfExists", "lifetime", "hosting", "maxRestarts", "maxConcurrency"],
-  ...["maxPendingCalls", "carrier", "deadlineMs", "signal"],
+const SPAWN_OPTIONS: readonly (keyof SpawnOptions)[] = [
+  ...(["name", "getIfExists", "lifetime", "hosting", "maxRestarts", "maxConcurrency"] as const),
+  ...(["maxPendingCalls", "carrier", "deadlineMs", "signal"] as const),
 ];
-const POOL_OPTIONS = ["size", "hosting", "maxConcurrency", "carrier"];
+const POOL_OPTIONS: readonly (keyof PoolOptions)[] = [
+  "size",
+  "hosting",
+  "maxConcurrency",
+  "carrier",
+];
 
 /** Options with every field said. @throws {SystemError} USAGE naming what is off. */
 export function actorOptionsOf(options: SpawnOptions): ActorOptions {

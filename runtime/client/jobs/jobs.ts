@@ -44,6 +44,26 @@ export class Jobs {
     await this.#head.request({ op: "cancel", jobId });
   }
 
+  /**
+   * Submits a solve of a sealed set, whoever made it; settles when the head has taken it.
+   * @param set - the manifest's absolute path and the sha256 of its bytes.
+   * @returns the solve's id; `status` shows what becomes of it.
+   * @throws {SystemError} USAGE; SETUP_MISSING.
+   */
+  async submitSolve(
+    set: { readonly manifest: string; readonly manifestSha256: string },
+    spec: Readonly<Record<string, unknown>>,
+  ): Promise<string> {
+    const request = { op: "solve", ...set, spec: { ...spec } } as const;
+    const { solveId } = (await this.#head.request(request)) as { solveId: string };
+    return solveId;
+  }
+
+  /** Asks for a solve's end: `status` shows it. @throws {SystemError} JOB_NOT_FOUND. */
+  async cancelSolve(solveId: string): Promise<void> {
+    await this.#head.request({ op: "solve-cancel", solveId });
+  }
+
   /** Submits a dataset and settles at its seal. See `writeParquet`. */
   async runDataset(spec: DatasetSpec, onSealed: Continuation | null): Promise<Sealed> {
     const request = { op: "submit-dataset", spec, continuation: onSealed } as const;

@@ -26,6 +26,12 @@ const attemptEnd = v.object({
   end: v.object({ state: v.string(), exitCode: v.nullable(v.number()), reason: v.string() }),
 });
 
+const attemptPlace = v.object({
+  slurmState: v.string(),
+  reason: v.string(),
+  progress: v.nullable(v.object({ phase: v.string(), fraction: v.number(), seconds: v.number() })),
+});
+
 const counts = v.object({
   in: v.number(),
   passed: v.number(),
@@ -55,6 +61,11 @@ const solveStatus = v.object({
   atMs: v.number(),
   state: solveState,
   last: v.nullable(attemptEnd),
+  manifest: v.string(),
+  /** Where its attempt is now; null while none was seen to be. */
+  at: v.nullable(attemptPlace),
+  /** What its slurm job asked for, for people. */
+  resources: v.nullable(v.string()),
 });
 
 /** What the head knows of its jobs. */

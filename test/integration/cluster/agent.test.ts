@@ -2,7 +2,7 @@
  * A real agent with real executors on a real bus, among peers with good keys and bad intentions: an
  * executor obeys its agent alone, and nothing that is sent ends it, its agent or a client.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -13,13 +13,13 @@ import { joinAsClient } from "../../../runtime/client/connect.ts";
 import { decodeFrame } from "../../../runtime/frame/codec.ts";
 import { newProcessId, PROCESS_NONE } from "../../../runtime/ids.ts";
 import type { Assignment } from "../../../runtime/messages.ts";
-import type { ExecutorConfig } from "../../../worker/executor.ts";
 import { addressOf, cleanUp, codeOf, frameOf, hostOf, SHA, startAgent } from "../worker/support.ts";
 import { busOf, CLUSTER, onEnd, startTestServer, temporaryFolder } from "./support.ts";
 
 afterEach(cleanUp);
 
 const ACTORS = new URL("../../e2e/programs/actors.ts", import.meta.url).href;
+const AGENT_SOCKET = /^[0-9a-f]{16}\.sock$/;
 const HOST = hostOf("x", { url: ACTORS, actor: "calls", args: [{ factor: 2 }] });
 
 describe("an executor", () => {
@@ -52,24 +52,24 @@ describe("an executor", () => {
   });
 
   test("can't be impersonated with what another process of this machine may read", async () => {
-    const { run, newCaller } = await startAgent();
+    const { run, newCaller, runtimeDir } = await startAgent();
     const address = addressOf((await run([HOST]))[0]);
     const caller = await newCaller(address);
     const pid = await caller.call("x", "pid");
-    const environment = readFileSync(`/proc/${String(pid)}/environ`, "utf8").split("\0");
-    const text = environment.find((line) => line.startsWith("LIGASE_EXECUTOR=")) ?? "";
-    const config = JSON.parse(text.slice(text.indexOf("=") + 1)) as ExecutorConfig;
-    const { agentSocket, agentToken, agentProcess, helloToken: token } = config;
-    // Callers are given another secret than the one that makes an executor the agent's own.
-    expect(address.token).toBe(config.callToken);
-    expect(address.token).not.toBe(token);
-    for (const process of [newProcessId(), address.process, agentProcess]) {
-      const channel = await connectSocket(agentSocket, { token: agentToken, deadlineMs: 5_000 });
-      const closed = new Promise((resolve) => channel.onClose(() => resolve("closed")));
-      channel.onFrame(() => undefined);
-      channel.send(frameOf(process, agentProcess, [{ op: "hello", pid, token }]));
-      expect(await closed).toBe("closed");
-    }
+    const textOf = (name: string) => readFileSync(`/proc/${String(pid)}/${name}`, "utf8");
+    const own = new Set(Object.entries(process.env).map(([key, value]) => `${key}=${value}`));
+    const given = textOf("environ")
+      .split("\0")
+      .filter((entry) => entry !== "" && !own.has(entry));
+    const names = given.map((entry) => entry.slice(0, entry.indexOf("=")));
+    expect(names.sort()).toEqual(["LIGASE_EXECUTOR_ID", "LIGASE_MARK"]);
+    expect(textOf("cmdline").split("\0").at(-2)).toMatch(/worker\/executor\.ts$/);
+    // Callers are given another secret than the one that opens the agent's socket.
+    const { token } = address;
+    const [agentSocket = ""] = readdirSync(runtimeDir).filter((name) => AGENT_SOCKET.test(name));
+    const path = join(runtimeDir, agentSocket);
+    const opening = connectSocket(path, { token, deadlineMs: 5_000 });
+    expect(await codeOf(opening)).toBe("NOT_AUTHORIZED");
     expect(await caller.call("x", "pid")).toBe(pid);
   });
 

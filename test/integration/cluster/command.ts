@@ -3,7 +3,9 @@ import { startEmbedded } from "../../../runtime/client/embedded.ts";
 
 const stateDir = process.argv[2] ?? "";
 const bin = new URL("./supervise.ts", import.meta.url).pathname;
-const started = await startEmbedded({ stateDir, slurm: "private", executors: 1, bin });
+const temporary = process.argv[3] === "temporary";
+const how = { stateDir, temporary, slurm: "private", executors: 1, bin } as const;
+const started = await startEmbedded(how);
 const facts = started.kind === "ready" ? { mark: started.mark, pid: started.pid } : {};
 process.stdout.write(`${JSON.stringify({ kind: started.kind, ...facts })}\n`);
 process.stdin.resume();

@@ -1,4 +1,5 @@
 /** The socket at which processes of this user become clients of a cluster, and its address file. */
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -72,6 +73,12 @@ describe("the address", () => {
     await expect(readAddress(link)).rejects.toMatchObject({ code: "NOT_AUTHORIZED" });
   });
 
+  it("that is a pipe is waited for by nobody", async () => {
+    const pipe = join(runtimeDir, "pipe.json");
+    execFileSync("mkfifo", ["-m", "600", pipe]);
+    await expect(readAddress(pipe)).rejects.toMatchObject({ code: "CLUSTER_NOT_FOUND" });
+  });
+
   it("of nothing, or of another form, is CLUSTER_NOT_FOUND", async () => {
     await expect(readAddress(file())).rejects.toMatchObject({ code: "CLUSTER_NOT_FOUND" });
     await writeFile(file(), "{}", { mode: 0o600 });
@@ -99,6 +106,18 @@ describe("the door", () => {
     expect(revoked).toEqual([one.connection]);
     two.release();
     await until("the key is given back", () => revoked.length === 2);
+  });
+
+  it("tells who holds a key that the cluster ended", async () => {
+    const door = await openDoor();
+    const { over } = await enter(await readAddress(file()));
+    let isOver = false;
+    const ended = over.then(() => (isOver = true));
+    // Another one is served meanwhile.
+    await enter(await readAddress(file()));
+    expect(isOver).toBe(false);
+    door.close();
+    await ended;
   });
 
   it("gives none for a wrong token", async () => {

@@ -69,8 +69,8 @@ async function pidOf(stateDir: string, name: "head" | "worker", life = 1): Promi
   });
 }
 
-async function startCommand(stateDir: string) {
-  const child = spawn(process.execPath, [COMMAND, stateDir], {
+async function startCommand(stateDir: string, ...words: readonly "temporary"[]) {
+  const child = spawn(process.execPath, [COMMAND, stateDir, ...words], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   onEnd(async () => child.kill("SIGKILL"));
@@ -331,14 +331,14 @@ describe("a second command on the same state", () => {
 });
 
 describe("a killed command", () => {
-  it("leaves no process after 10 s, and no runtime folder", async () => {
+  it("leaves no process after 10 s, no runtime folder, no state of its own alone", async () => {
     const stateDir = await state({ head: { orphan: true }, worker: { stubborn: true } });
-    const { child, mark } = await startCommand(stateDir);
+    const { child, mark } = await startCommand(stateDir, "temporary");
     const { runtimeDir } = await configOf(stateDir, "head");
     expect(findByMark(mark).length).toBeGreaterThanOrEqual(5);
     child.kill("SIGKILL");
     await until("nothing is left", () => findByMark(mark).length === 0);
-    expect(existsSync(runtimeDir)).toBe(false);
+    expect([existsSync(runtimeDir), existsSync(stateDir)]).toEqual([false, false]);
   });
 
   it("whose supervisor is killed too leaves the rest to the next run's sweep", async () => {
@@ -374,6 +374,7 @@ describe("a private Slurm", () => {
     await until("nothing is left", () => findByMark(mark).length === 0);
     expect(findByOpenFiles(runtimeDir)).toEqual([]);
     await until("the folder is gone", () => !existsSync(runtimeDir));
+    expect(existsSync(stateDir)).toBe(true);
   });
 });
 

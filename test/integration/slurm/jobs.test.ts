@@ -1,12 +1,12 @@
 /** Slurm jobs through the port, on a real private Slurm. */
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { getPriority } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { connectSlurm } from "../../../head/slurm/commands.ts";
-import { releaseOnce, submitOnce } from "../../../head/slurm/launch.ts";
+import { lookOnce, releaseOnce, submitOnce } from "../../../head/slurm/launch.ts";
 import { readExit, submitRequest } from "../../../head/slurm/solve-attempt.ts";
 import { signalExactly } from "../../../runtime/processes.ts";
 import {
@@ -51,6 +51,57 @@ describe("an attempt", () => {
     const outcome = await toEnd(at.slurm, await submit(at.slurm, attempt), attempt);
     expect(outcome).toMatchObject({ state: "COMPLETED", error: null });
     expect(readFileSync(attempt.output, "utf8")).toBe("2 1\n");
+  });
+
+  test("has the cores and the memory that it asked for, and its ranks know of both", async () => {
+    const script = `printf '%s\\n' "$SLURM_CPUS_PER_TASK" "$@" > "$out"`;
+    const options = ["--mem-per-cpu=100M", "--cpus-per-task=2", "--nice=7", "--partition=main"];
+    const attempt = { ...(await newAttempt(at, { script })), ranks: 1, options };
+    const ref = await submit(at.slurm, attempt);
+    const show = ["--oneliner", "show", "job", ref.id];
+    const { stdout } = await run("scontrol", show, { env: at.env });
+    expect(stdout).toMatch(/ Nice=7 .* CPUs\/Task=2 .* MinMemoryCPU=100M /);
+    expect((await toEnd(at.slurm, ref, attempt)).error).toBeNull();
+    const given = readFileSync(attempt.output, "utf8").split("\n");
+    expect(given.slice(0, 3)).toEqual(["2", "--memory-bytes", String(200 * 2 ** 20)]);
+    expect(at.slurm.countsMemory).toBe(false);
+  });
+
+  test("that asks for what there isn't is refused, and no job of it is left", async () => {
+    const attempt = { ...(await newAttempt(at, {})), options: ["--partition=nowhere"] };
+    const refused = submit(at.slurm, attempt);
+    await expect(refused).rejects.toMatchObject({ code: "SLURM_FAILED" });
+    await expect(refused).rejects.toThrow(/partition/i);
+    expect(await at.slurm.find(submitRequest(attempt).name)).toEqual([]);
+  });
+
+  test("that needs a module that no node has ends before its ranks, and says so", async () => {
+    const attempt = await newAttempt(at, { script: `echo ran > "$out"` });
+    const needy = { ...attempt, modules: ["ligase-tests/none-such"] };
+    const outcome = await toEnd(at.slurm, await submit(at.slurm, needy), needy);
+    expect(outcome).toMatchObject({ state: "FAILED", exitCode: 92 });
+    expect(outcome.error?.what).toContain("a module can't be loaded");
+    expect(existsSync(attempt.output)).toBe(false);
+  });
+
+  test("tells what its solver says while it runs", async () => {
+    const line = '{"progress":{"phase":"knn","fraction":0.5,"seconds":1}}';
+    const gate = join(at.root, "gate");
+    const wait = `echo '${line}'; while [ ! -e '${gate}' ]; do sleep 0.05; done`;
+    const attempt = await newAttempt(at, { script: `${wait}\necho x > "$out"` });
+    const ref = await submit(at.slurm, attempt);
+    const look = () => lookOnce(at.slurm, ref, attempt.folder);
+    const held = { slurmState: "PENDING", reason: "JobHeldUser", progress: null };
+    expect(await look()).toEqual({ at: held });
+    await releaseOnce(at.slurm, ref);
+    const seen = await vi.waitUntil(async () => {
+      const { outcome, at: place } = { at: undefined, ...(await look()) };
+      return outcome === undefined && place?.progress ? place : undefined;
+    }, JOB_WAIT);
+    const progress = { phase: "knn", fraction: 0.5, seconds: 1 };
+    expect(seen).toEqual({ slurmState: "RUNNING", reason: "None", progress });
+    writeFileSync(gate, "");
+    expect((await untilEnd(at.slurm, ref, attempt)).error).toBeNull();
   });
 
   test("that fails gives its exit code and its error line, and no result", async () => {

@@ -1,7 +1,11 @@
 /** How executors and actors end: short memory, a lost lease, a dead agent, a stopped process. */
 import { spawn } from "node:child_process";
 import { afterEach, describe, expect, test } from "vitest";
-import { NAMED_LEASE_MS } from "../../../runtime/limits.ts";
+import {
+  BEACON_INTERVAL_MS,
+  HEARTBEAT_INTERVAL_MS,
+  NAMED_LEASE_MS,
+} from "../../../runtime/limits.ts";
 import {
   bareFrame,
   FLAG_ACCEPTOR,
@@ -68,6 +72,24 @@ describe("an actor that is to end", () => {
     await until("its last words", () => text().includes("x disposed\n"));
   });
 
+  test.each(["exit", "kill"])("takes with it what it started (%s)", async (how) => {
+    const { run, newCaller, endOf, command } = await startAgent();
+    const [own, shared] = [subject("x"), subject("y", { hosting: "shared" })];
+    const outcomes = await run([own, shared]);
+    const [caller, other] = [
+      await newCaller(addressOf(outcomes[0])),
+      await newCaller(addressOf(outcomes[1])),
+    ];
+    const pid = (await caller.call("x", "start")) as number;
+    const kept = (await other.call("y", "start")) as number;
+    onEnd(async () => void process.kill(kept, "SIGKILL"));
+    if (how === "exit") void codeOf(caller.call("x", "exit"));
+    else command({ end: [{ actorId: "x", incarnation: 0 }] });
+    await endOf({ actorId: "x", incarnation: 0 });
+    await until("what it started ends", () => !isThere(pid));
+    expect(isThere(kept)).toBe(true);
+  });
+
   test("is killed with its executor when it doesn't react", async () => {
     const { run, newCaller, endOf, command } = await startAgent();
     const caller = await newCaller(addressOf((await run([subject("x")]))[0]));
@@ -83,33 +105,30 @@ describe("an actor that is to end", () => {
 });
 
 describe("a named actor", () => {
-  test("lives while a leader is heard, and ends NAMED_LEASE_MS after the last time", async () => {
-    const { run, newCaller, endOf, beacon } = await startAgent();
-    let heardMs = 0;
-    const lead = (): void => {
-      heardMs = performance.now();
-      beacon();
-    };
-    lead();
-    const timer = setInterval(lead, 250);
-    onEnd(async () => clearInterval(timer));
+  test("lives while its worker's reports are confirmed, and NAMED_LEASE_MS longer", async () => {
+    const { run, newCaller, endOf, beacon, lastReport, confirming } = await startAgent();
+    await lead(beacon, lastReport);
     const named = (id: string, hosting: "process" | "shared") => subject(id, { name: id, hosting });
     const outcomes = await run([named("own", "process"), named("light", "shared"), subject("x")]);
     const [own, light, x] = await Promise.all(outcomes.map((it) => newCaller(addressOf(it))));
     const pid = await x?.call("x", "pid");
     expect(await own?.call("own", "name")).toBe("");
-    // Longer than a lease: beacons renew it.
-    await until("a lease's time", () => performance.now() > NAMED_LEASE_MS + 2_000, 12_000);
+    // Longer than a lease.
+    const leasedMs = performance.now() + NAMED_LEASE_MS + 2_000;
+    await until("a lease's time", () => performance.now() > leasedMs, 12_000);
     expect(await light?.call("light", "name")).toBe("");
-    clearInterval(timer);
+    // From now on the head hears nothing of it. It goes on to say that it leads.
+    confirming.isOn = false;
+    const deafMs = performance.now();
     const ends = ["own", "light"].map((actorId) => endOf({ actorId, incarnation: 0 }));
     const [first] = await Promise.all(ends);
-    const afterMs = performance.now() - heardMs;
+    const afterMs = performance.now() - deafMs;
     expect(first?.error).toMatchObject({
       code: "ACTOR_DIED",
       what: expect.stringContaining("head"),
     });
-    expect(afterMs).toBeGreaterThan(NAMED_LEASE_MS - 100);
+    // The last report was sent up to a heartbeat before.
+    expect(afterMs).toBeGreaterThan(NAMED_LEASE_MS - HEARTBEAT_INTERVAL_MS - 200);
     expect(afterMs).toBeLessThan(NAMED_LEASE_MS + 1_500);
     // Its process is about to end: the call may have reached it.
     const refused = await codeOf(own?.call("own", "name") ?? Promise.resolve());
@@ -119,12 +138,23 @@ describe("a named actor", () => {
     expect(await x?.call("x", "pid")).toBe(pid);
   }, 60_000);
 
-  test("doesn't begin when no leader was heard for as long", async () => {
-    const { run } = await startAgent();
+  test("doesn't begin when no report of its worker was confirmed, whoever leads", async () => {
+    const { run, beacon, lastReport, confirming, command } = await startAgent();
+    confirming.isOn = false;
+    await lead(beacon, lastReport);
+    // Nor is one confirmed that another process of this worker may have sent.
+    command({ heard: 1 });
     const [outcome] = await run([subject("late", { name: "late" })]);
     expect(outcome).toMatchObject({ kind: "failed", error: { code: "ACTOR_DIED" } });
   });
 });
+
+/** A head leads from now on, and the agent has said something to it. */
+async function lead(beacon: () => void, lastReport: () => unknown): Promise<void> {
+  const timer = setInterval(beacon, BEACON_INTERVAL_MS);
+  onEnd(async () => clearInterval(timer));
+  await until("it is there", lastReport);
+}
 
 describe("an agent", () => {
   test("tells at once that an executor ended, and with what", async () => {

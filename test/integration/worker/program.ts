@@ -51,9 +51,16 @@ class Subject {
     process.exit(7);
   }
 
-  /** A process of its own that holds this one's output and outlives it. */
+  /** A process of its own, in a session of its own. */
+  start(): number | undefined {
+    const child = spawn("sleep", ["60"], { detached: true, stdio: "ignore" });
+    child.unref();
+    return child.pid;
+  }
+
+  /** One without anything of ours that holds this one's output and outlives it. */
   leave(): number | undefined {
-    const child = spawn("sleep", ["60"], { stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn("sleep", ["60"], { env: {}, stdio: ["ignore", "inherit", "inherit"] });
     child.unref();
     return child.pid;
   }

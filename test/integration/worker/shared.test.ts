@@ -10,7 +10,7 @@ import { addressOf, cleanUp, CLUSTER, frameOf, hostOf, startAgent, until } from 
 
 afterEach(cleanUp);
 
-const NONE = { assign: [], cancel: [], ack: [], end: [], endSeen: [], logs: [] };
+const NONE = { heard: 0, assign: [], cancel: [], ack: [], end: [], endSeen: [], logs: [] };
 
 const url = new URL("./program.ts", import.meta.url).href;
 const ACTORS = 2_000;

@@ -10,7 +10,7 @@ import {
   linkSubject,
   parseSubject,
 } from "../../../runtime/bus/subjects.ts";
-import { toSystemError } from "../../../runtime/errors.ts";
+import { SystemError, toSystemError } from "../../../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../../../runtime/frame/codec.ts";
 import { destinationOf, isLinkFrame } from "../../../runtime/frame/prefix.ts";
 import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../../../runtime/ids.ts";
@@ -108,19 +108,22 @@ export async function startAgent(options: Partial<AgentOptions> = {}, isSlow = f
 }
 
 /**
- * A head for one worker: it acknowledges what it hears, and says what the test wants.
+ * A head for one worker: it acknowledges what it hears, and says what the test wants. Each report
+ * is confirmed unless the test says otherwise.
  * @param isSlow - results are acknowledged only when they were told three times.
  */
 export async function playHead(bus: Bus, worker: Identity, isSlow = false) {
   const outcomes = new Map<string, Outcome>();
   const told = new Map<string, number>();
   const ended = new Map<string, Report["ended"][number]>();
+  const confirming = { isOn: true };
   let last: Report | undefined;
   let sequence = 0;
   const command = (part: Partial<Command>): void => {
     sequence += 1;
     const none = { assign: [], cancel: [], ack: [], end: [], endSeen: [], logs: [] };
-    const order = { epoch: EPOCH, sequence, ...none, ...part };
+    const heard = confirming.isOn ? (last?.number ?? 0) : 0;
+    const order = { epoch: EPOCH, sequence, heard, ...none, ...part };
     const frame = frameOf(PROCESS_NONE, PROCESS_NONE, order);
     bus.publish(commandSubject(CLUSTER, worker, bus.identity), frame);
   };
@@ -135,7 +138,6 @@ export async function playHead(bus: Bus, worker: Identity, isSlow = false) {
     const enough = isSlow ? REPORTS : 1;
     const ack = last.done.filter(({ task }) => (told.get(task) ?? 0) >= enough);
     const endSeen = last.ended.map(({ actorId, incarnation }) => ({ actorId, incarnation }));
-    if (ack.length + endSeen.length === 0) return;
     command({ ack: ack.map(({ task, attempt }) => ({ task, attempt })), endSeen });
   });
   await bus.flush();
@@ -155,7 +157,7 @@ export async function playHead(bus: Bus, worker: Identity, isSlow = false) {
   const endOf = (life: ActorLife): Promise<Report["ended"][number]> =>
     until(`end of ${lifeName(life)}`, () => ended.get(lifeName(life)), 30_000);
   const lastReport = (): Report | undefined => last;
-  return { command, beacon, run, endOf, lastReport };
+  return { command, beacon, run, endOf, lastReport, confirming };
 }
 
 /** Whether a process is there; one that only waits to be reaped isn't. */
@@ -178,6 +180,7 @@ export function callerOver(bus: Bus, address: ActorAddress) {
   const self = newProcessId();
   const to = linkSubject(CLUSTER, address.worker as Identity, bus.identity);
   const heard: { readonly source: string; readonly value: unknown }[] = [];
+  const called = new Set<string>();
   const carrier = busCarrier((frame) => bus.publish(to, frame));
   const table = new LinkTable({ self });
   const caller: ActorCaller = new ActorCaller({
@@ -185,7 +188,9 @@ export function callerOver(bus: Bus, address: ActorAddress) {
   });
   const link = caller.open(
     (handlers) => table.open(address.process as ProcessId, carrier, handlers),
-    () => undefined,
+    (error) => {
+      for (const actorId of called) caller.fail(actorId, error);
+    },
   );
   bus.subscribe(hearing.links(CLUSTER, bus.identity), (_subject, bytes) => {
     // Others that it sent as may be answered too.
@@ -202,10 +207,16 @@ export function callerOver(bus: Bus, address: ActorAddress) {
     raw: (bytes: Uint8Array): void => bus.publish(to, bytes),
     call: (actorId: string, method: string, ...args: unknown[]): Promise<unknown> => {
       caller.adopt(actorId);
-      caller.attach(actorId, link);
+      called.add(actorId);
+      // Nobody would open another link: without one its calls would wait for ever.
+      if (!caller.attach(actorId, link)) caller.fail(actorId, linkOver());
       return caller.call(actorId, method, args);
     },
   };
+}
+
+function linkOver(): SystemError {
+  return new SystemError("ACTOR_DIED", "the link to its executor is over");
 }
 
 /** The code of what a call was refused with; `none` when it wasn't. */

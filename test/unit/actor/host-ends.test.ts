@@ -133,7 +133,7 @@ describe("calls with retries", () => {
     expect(wire.far.sent.at(-1)).toMatchObject([ERROR, 130, { code: "OUTCOME_UNKNOWN" }]);
   });
 
-  test("what a caller left behind is forgotten some time after its last link", () => {
+  test("what a caller left behind is forgotten after a time, and doesn't run again", () => {
     const { Gated, started } = gated();
     const { bench, wire } = hosting(Gated);
     const repeated = [[CALL_WITH, 1, "x", "at", [1], { retry: true }]];
@@ -142,13 +142,35 @@ describe("calls with retries", () => {
     const second = bench.wire();
     second.far.handlers?.onItems(repeated);
     bench.clock.pass(REPLIES_KEPT_MS);
-    second.far.handlers?.onItems(repeated);
-    expect(started).toEqual([1]);
-    second.cut();
     bench.clock.pass(REPLIES_KEPT_MS);
+    second.far.handlers?.onItems(repeated);
+    expect(second.far.sent.at(-1)).toEqual([OK, 1, 1]);
+    second.cut();
+    for (let i = 0; i < 3; i++) bench.clock.pass(REPLIES_KEPT_MS);
+    expect(bench.clock.timers).toBe(0);
     const third = bench.wire();
     third.far.handlers?.onItems(repeated);
-    expect(started).toEqual([1, 1]);
+    expect(third.far.sent.at(-1)).toMatchObject([ERROR, 1, { code: "OUTCOME_UNKNOWN" }]);
+    third.far.handlers?.onItems([[CALL_WITH, 2, "x", "at", [2], { retry: true }]]);
+    expect(started).toEqual([1, 2]);
+  });
+
+  test("answers of links that are over go, though their caller has another link", () => {
+    const { Gated } = gated();
+    const { bench, wire } = hosting(Gated);
+    const calls = (from: number, to: number): unknown[] =>
+      Array.from({ length: to - from }, (_, i) => [
+        ...[CALL_WITH, from + i, "x", "at", [], { retry: true }],
+      ]);
+    wire.far.handlers?.onItems(calls(1, REPLIES_KEPT_MAX));
+    wire.cut();
+    const second = bench.wire();
+    const next = REPLIES_KEPT_MAX + 10;
+    second.far.handlers?.onItems(calls(next, next + 2));
+    expect(second.far.sent.at(-1)).toMatchObject([ERROR, next + 1, { code: "OVERLOADED" }]);
+    for (let i = 0; i < 2; i++) bench.clock.pass(REPLIES_KEPT_MS);
+    second.far.handlers?.onItems(calls(next + 2, next + 1_000));
+    expect(second.far.sent.at(-1)?.[0]).toBe(OK);
   });
 });
 

@@ -44,7 +44,7 @@ describe("Fifo", () => {
 
 describe("Line", () => {
   test("never gives what is over, keeps the order, and knows how many are left", () => {
-    const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 3 }), fc.nat(500)), {
+    const steps = fc.array(fc.tuple(fc.integer({ min: 0, max: 4 }), fc.nat(500)), {
       maxLength: 40,
     });
     fc.assert(
@@ -68,6 +68,10 @@ describe("Line", () => {
               line.noteOver();
             }
             model = model.filter(({ isOver }) => !isOver);
+          } else if (op === 3) {
+            const first = { id: next++, isOver: false };
+            line.prepend([first]);
+            model.unshift(first);
           } else {
             const removed = line.remove(({ id }) => id % 5 === n % 5);
             expect(removed).toEqual(model.filter(({ id }) => id % 5 === n % 5));

@@ -280,12 +280,26 @@ describe("when the link or the actor is over", () => {
     expect(counter.ended).toEqual(["count"]);
   });
 
-  test("without an item it may be sent again", async () => {
+  test("begun and without an item it isn't run again by the same life", async () => {
+    const { bench, wire, stream, counter } = open();
+    const items = stream("count", [3], { retries: 1 });
+    const first = items.next();
+    first.catch(() => undefined);
+    await breathe();
+    wire.toHost();
+    wire.cut();
+    const next = bench.wire();
+    bench.caller.attach("x", next.callerLink);
+    await bench.rest();
+    await expect(first).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN" });
+    expect(counter.ended).toEqual(["count"]);
+  });
+
+  test("not begun, it is sent again", async () => {
     const { bench, wire, stream } = open();
     const items = stream("count", [3], { retries: 1 });
     const first = items.next();
     await breathe();
-    wire.toHost();
     wire.cut();
     const next = bench.wire();
     bench.caller.attach("x", next.callerLink);

@@ -13,7 +13,7 @@ import {
   withoutSecret,
 } from "../../../head/cli/actors/list.ts";
 import { addressOf } from "../../../head/cli/actors/reach.ts";
-import { ageOf, columns } from "../../../head/cli/actors/text.ts";
+import { ageOf, columns, printableLines } from "../../../head/cli/actors/text.ts";
 import type { ActorView, PoolView } from "../../../runtime/messages.ts";
 
 const view: ActorView = {
@@ -53,6 +53,19 @@ describe("actors as text", () => {
         "",
       ].join("\n"),
     );
+  });
+
+  test("can't steer a terminal, whatever their errors say", () => {
+    const what = "\u001b]0;owned\u0007\u009b2J\n\u202efake line";
+    const error = { code: "APPLICATION" as const, what, where: {} };
+    const dead = { ...view, state: "dead" as const, actor: "a\u001b[31m", error };
+    const texts = [
+      actorsText({ entries: [dead], next: null, total: 1 }, 0),
+      explanationText({ view: dead, reasons: [`It died of ${what}`] }, 0),
+    ];
+    for (const text of texts) expect(text).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u);
+    expect(texts[1]).toContain("\\u001b]0;owned\\u0007\\u009b2J\\n\\u202efake line\n");
+    expect(printableLines("one\n\ttwo\u001bc\r")).toBe("one\n\ttwo\\u001bc\\r");
   });
 
   test("say what is unknown, what has no end, and how to go on", () => {

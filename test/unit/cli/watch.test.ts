@@ -19,7 +19,8 @@ function datasetOf(id: string, uri: string, state: DatasetStatus["state"]): Data
 
 const solveOf = (jobId: string): ClusterStatus["solves"][number] => {
   const state = { kind: "succeeded", launcher: "srun", atMs: 1 } as const;
-  return { id: `solve of ${jobId}`, jobId, spec: {}, atMs: 1, state, last: null };
+  const rest = { last: null, manifest: "/m/manifest.json", at: null, resources: null };
+  return { id: `solve of ${jobId}`, jobId, spec: {}, atMs: 1, state, ...rest };
 };
 
 describe("a watched run", () => {

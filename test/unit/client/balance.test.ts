@@ -1,8 +1,6 @@
-/** Which member of a pool takes the next call, and the row of those that wait. */
-import fc from "fast-check";
+/** Which member of a pool takes the next call. */
 import { describe, expect, test } from "vitest";
 import { Balance } from "../../../runtime/client/actors/balance.ts";
-import { Queue } from "../../../runtime/client/actors/queue.ts";
 import { POOL_MEMBER_CALLS_MAX } from "../../../runtime/limits.ts";
 
 const member = (name: string, inFlight = 0, takesCalls = true) => ({ name, inFlight, takesCalls });
@@ -51,38 +49,4 @@ describe("a member holds", () => {
     expect(balance.answered(10, 10)).toBe(1);
     expect(balance.depth).toBe(20);
   });
-});
-
-test("the row gives each once, in order, but those that left; the first go first", () => {
-  const actions = fc.array(fc.constantFrom("push", "first", "shift", "leave"), {
-    maxLength: 5_000,
-  });
-  fc.assert(
-    fc.property(actions, (steps) => {
-      const queue = new Queue<number>();
-      const model: number[] = [];
-      const entries = new Map<number, ReturnType<typeof queue.push>>();
-      for (const [i, step] of steps.entries()) {
-        if (step === "push" || step === "first") {
-          entries.set(
-            i,
-            queue.push(i, () => undefined, step === "first"),
-          );
-          if (step === "first") model.unshift(i);
-          else model.push(i);
-        } else if (step === "shift") expect(queue.shift()).toBe(model.shift());
-        else {
-          const gone = model[Math.floor(model.length / 2)];
-          const entry = entries.get(gone ?? -1);
-          if (entry === undefined) continue;
-          queue.remove(entry);
-          model.splice(model.indexOf(gone ?? -1), 1);
-        }
-        expect(queue.size).toBe(model.length);
-      }
-      while (model.length > 0) expect(queue.shift()).toBe(model.shift());
-      expect(queue.shift()).toBeUndefined();
-    }),
-    { numRuns: 50 },
-  );
 });

@@ -25,6 +25,8 @@ let asked: ApiRequest[];
 let answers: Partial<{ [Op in ApiRequest["op"]]: (request: never) => unknown }>;
 let logs: LogStreams;
 let closed: number;
+let lose: (error: SystemError) => void;
+let headClosed: SystemError | undefined;
 let cluster: Cluster;
 beforeEach(() => {
   world = new World();
@@ -38,10 +40,15 @@ beforeEach(() => {
     const answer = answers[one.op];
     return answer === undefined ? null : answer(one as never);
   };
+  headClosed = undefined;
+  const close = (error: SystemError): void => void (headClosed = error);
+  const { promise: lost, resolve } = Promise.withResolvers<SystemError>();
+  lose = resolve;
   cluster = new Cluster({
     program: PROGRAM,
     loaded: { actors: new Map([["counter", CounterActor]]), main: undefined },
-    head: { request } as unknown as HeadClient,
+    head: { request, close } as unknown as HeadClient,
+    lost,
     links: world.links,
     logs,
     close: async () => void (closed += 1),
@@ -204,4 +211,19 @@ test("a followed log goes on with the next life, and ends with the actor", async
   expect(texts.map(({ text }) => text)).toEqual(["first\n", "second\n"]);
   const located = asked.flatMap((one) => (one.op === "locate" ? [one.after] : []));
   expect(located).toEqual([1, 2]);
+});
+
+test("a cluster that is gone fails what waits and what comes, and can be closed", async () => {
+  const host = world.host();
+  answers.spawn = () => viewOf(host);
+  const counter = await cluster.spawn(CounterActor, []);
+  const waiting = counter.add(1).catch((thrown: unknown) => thrown);
+  const gone = new SystemError("CLUSTER_FAILED", "the cluster ended");
+  lose(gone);
+  expect(await waiting).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  expect(headClosed).toBe(gone);
+  await expect(counter.add(2)).rejects.toMatchObject({ code: "ACTOR_DIED", cause: gone });
+  expect(closed).toBe(0);
+  await cluster.close();
+  expect(closed).toBe(1);
 });

@@ -1,4 +1,5 @@
 /** Requests to a head that may be away: repeated, bounded, packed. */
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { HeadClient } from "../../../runtime/client/head-client.ts";
 import { SystemError } from "../../../runtime/errors.ts";
@@ -103,6 +104,26 @@ test("one that was given up while it waited for its turn isn't sent", async () =
   expect(sent().some(({ request }) => request.op === "alive")).toBe(false);
   client.take({ kind: "ok", id: sent().at(-1)?.id, value: "bye" });
   expect(await last).toBe("bye");
+});
+
+test("those that a signal ends with the ones before them aren't sent either", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const crowd = 20 * API_PENDING_MAX;
+  const asked = Array.from({ length: crowd }, () => client.request(status, { signal }));
+  await leave();
+  expect(sent().length).toBe(API_PENDING_MAX);
+  expect(getEventListeners(signal, "abort").length).toBe(1);
+  controller.abort();
+  const codes = await Promise.allSettled(asked);
+  expect(codes.every((one) => one.status === "rejected")).toBe(true);
+  await leave();
+  expect(sent().length).toBe(API_PENDING_MAX);
+  expect(getEventListeners(signal, "abort").length).toBe(0);
+  const later = client.request(status);
+  await leave();
+  client.take({ kind: "ok", id: crowd + 1, value: "there" });
+  expect(await later).toBe("there");
 });
 
 test("what doesn't cross is refused alone; a closed client refuses all", async () => {

@@ -138,6 +138,8 @@ describe("an actor without a further life", () => {
 
   test("that was dead when it was found fails at the first call", async () => {
     const target = world.links.route(deadView("long gone"));
+    // Nothing of it is kept: another look gives another way to it.
+    expect(world.links.route(deadView("long gone"))).not.toBe(target);
     await expect(target.call("say", [1])).rejects.toMatchObject({ code: "ACTOR_DIED" });
   });
 });

@@ -1,9 +1,13 @@
 /** A pool's calls over members that come, go and die, with a head that is told by hand. */
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { CallOptions, CallTarget } from "../../../runtime/actor/handle.ts";
 import { Pool } from "../../../runtime/client/pool.ts";
 import { type ErrorCode, SystemError } from "../../../runtime/errors.ts";
-import { POOL_IDLE_REPORT_MS, POOL_MEMBER_TRIES } from "../../../runtime/limits.ts";
+import {
+  POOL_IDLE_REPORT_MS,
+  POOL_MEMBER_TRIES,
+  WORKER_SILENCE_MS,
+} from "../../../runtime/limits.ts";
 import type { ActorView, ApiRequest, PoolSpec, PoolView } from "../../../runtime/messages.ts";
 import { HostProcess, until, viewOf } from "./link-fakes.ts";
 
@@ -188,6 +192,25 @@ describe("a member that dies", () => {
     expect(await again).toBe("2");
   });
 
+  test("and yet lives, as its head says when it must know, gets calls again", async () => {
+    const { pool, got } = open(member("a"));
+    const lost = refused(pool.call("say", ["1"]), { code: "OUTCOME_UNKNOWN" });
+    await settle();
+    got[0]?.fail("OUTCOME_UNKNOWN");
+    await lost;
+    const call = pool.call("say", ["2"]);
+    const before = world.loads().length;
+    await until(() => world.loads().length > before + 1);
+    expect([pool.size, got.length]).toEqual([0, 1]);
+    const now = performance.now() + WORKER_SILENCE_MS;
+    vi.spyOn(performance, "now").mockReturnValue(now);
+    await until(() => got.length === 2);
+    vi.restoreAllMocks();
+    got[1]?.answer("2");
+    expect(await call).toBe("2");
+    expect(pool.size).toBe(1);
+  });
+
   test("again and again: the call fails after its tries", async () => {
     const names = Array.from({ length: POOL_MEMBER_TRIES + 2 }, (_, i) => `m${i}`);
     open(...names.map((name) => member(name)));
@@ -286,6 +309,17 @@ test("what a waiting call was given doesn't change under it", async () => {
   expect(got[1]?.args[0]).toEqual(Uint8Array.of(1, 2, 3));
   got[1]?.answer(null);
   await second;
+});
+
+test("an option of another name is USAGE, in a call and in a map", async () => {
+  const { pool, got } = open(member("a"));
+  await expect(pool.call("say", ["1"], { retry: 1 } as never)).rejects.toMatchObject({
+    code: "USAGE",
+  });
+  const all = Array.fromAsync(pool.map(["1"], "say", { inflight: 1 } as never));
+  await expect(all).rejects.toMatchObject({ code: "USAGE" });
+  await settle();
+  expect(got).toEqual([]);
 });
 
 describe("map", () => {

@@ -98,7 +98,7 @@ describe("a batcher", () => {
     batcher.add("before");
     const error = systemErrorOf(() => batcher.add({ text: "x".repeat(FRAME_BYTES_MAX) }));
     expect(error.code).toBe("FRAME_TOO_LARGE");
-    expect(error.what).toContain("put");
+    expect(error.what).toContain("send it in parts");
     expect(systemErrorOf(() => batcher.add(new Uint8Array(FRAME_BYTES_MAX))).code).toBe(
       "FRAME_TOO_LARGE",
     );

@@ -195,7 +195,7 @@ describe("the frame's bounds", () => {
     expect(roundTrip(most)).toStrictEqual(most);
     const error = refusal([...most, 1]);
     expect(error.code).toBe("FRAME_TOO_LARGE");
-    expect(error.what).toContain("put");
+    expect(error.what).toContain("send it in parts");
     expect(refusal({ list: new Array<number>(2 ** 31) }).code).toBe("FRAME_TOO_LARGE");
   });
 
@@ -207,7 +207,7 @@ describe("the frame's bounds", () => {
     expect(decodeFrame(frame).value).toBe(most);
     const error = refusal({ text: `${most}x` });
     expect(error.code).toBe("FRAME_TOO_LARGE");
-    expect(error.what).toContain("put");
+    expect(error.what).toContain("send it in parts");
     expect(refusal("é".repeat(FRAME_BYTES_MAX / 2)).code).toBe("FRAME_TOO_LARGE");
     // By its length alone, before anything walks it: it has half a surrogate pair at the end.
     expect(refusal(`${"x".repeat(2 ** 28)}\ud800`).code).toBe("FRAME_TOO_LARGE");

@@ -200,7 +200,8 @@ describe("the scan", () => {
     expect(refusal(items(FRAME_VALUES_MAX))).toContain("values");
   });
 
-  it("refuses 512 KiB of empty arrays in under 5 ms", () => {
+  // How long that takes, test/integration/frame/cost.test.ts measures, in a plain process.
+  it("refuses 512 KiB of empty arrays", () => {
     const n = FRAME_BYTES_MAX - 5;
     const bombs = [
       Uint8Array.of(0xdd, 0, (n >>> 16) & 255, (n >>> 8) & 255, n & 255),
@@ -210,13 +211,7 @@ describe("the scan", () => {
     for (const head of bombs) {
       const bytes = new Uint8Array(FRAME_BYTES_MAX).fill(0x90);
       bytes.set(head);
-      let bestMs = Infinity;
-      for (let i = 0; i < 5; i++) {
-        const start = performance.now();
-        systemErrorOf(() => scanHeader(bytes, 0, bytes.length));
-        bestMs = Math.min(bestMs, performance.now() - start);
-      }
-      expect(bestMs).toBeLessThan(5);
+      expect(systemErrorOf(() => scanHeader(bytes, 0, bytes.length)).code).toBe("FRAME_INVALID");
     }
   });
 });

@@ -79,6 +79,15 @@ const FACTS: FactMap = {
     spec: { k: 15 },
     atMs: 9,
   },
+  "solve.asked": {
+    type: "solve.asked",
+    solveId: SOLVE,
+    manifest: "/set/manifest.json",
+    manifestSha256: "b".repeat(64),
+    spec: { k: 15 },
+    atMs: 9,
+  },
+  "solve.respecified": { type: "solve.respecified", solveId: SOLVE, spec: { k: 15, ranks: 9 } },
   "solve.attempted": {
     type: "solve.attempted",
     solveId: SOLVE,
@@ -194,6 +203,15 @@ describe("a solve", () => {
     });
   });
 
+  test("asked for by itself is no dataset's, and may be asked for with another spec", () => {
+    const asked = solve(after("solve.asked"));
+    const manifest = { path: "/set/manifest.json", sha256: "b".repeat(64) };
+    expect(asked).toMatchObject({ jobId: "", manifest, spec: { k: 15 }, attempts: 0 });
+    expect(asked?.state).toEqual({ kind: "requested" });
+    expect(solve(after("solve.asked", "solve.respecified"))?.spec).toEqual({ k: 15, ranks: 9 });
+    expect(() => after("solve.respecified")).toThrow(/LOG_CORRUPT/);
+  });
+
   test("that ended waits for its next attempt; what failed counts, what was lost doesn't", () => {
     const ended = after(...SUBMITTED, "solve.ended");
     expect(solve(ended)).toMatchObject({
@@ -247,7 +265,7 @@ describe("a named actor", () => {
 describe("a damaged log", () => {
   const opening: readonly string[] = [
     ...["epoch", "program.submitted", "dataset.submitted"],
-    "actor.named",
+    ...["actor.named", "solve.asked"],
   ];
   const others = Object.values(FACTS).filter(({ type }) => !opening.includes(type));
 

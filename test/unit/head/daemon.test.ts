@@ -5,8 +5,12 @@ import { HeadDaemon } from "../../../head/daemon/daemon.ts";
 import type { Effect, HeadEvent } from "../../../head/core/events.ts";
 import { emptyState, type Fact } from "../../../head/core/facts.ts";
 import { SystemError } from "../../../runtime/errors.ts";
-import { LOG_SEGMENT_FACTS_MAX } from "../../../runtime/limits.ts";
-import type { Done } from "../../../runtime/messages.ts";
+import {
+  HEAD_EVENTS_MAX,
+  HEAD_EVENTS_WAITING_MAX,
+  LOG_SEGMENT_FACTS_MAX,
+} from "../../../runtime/limits.ts";
+import type { ApiRequest, Done } from "../../../runtime/messages.ts";
 import { CALLER, committed, CONFIG, jobIdOf, reportOf, specOf } from "./support.ts";
 
 /** A daemon over a log whose appends the test ends. */
@@ -29,7 +33,7 @@ function setUp() {
 
 function submission(name: string): HeadEvent {
   const request = { op: "submit-dataset", spec: specOf(name), continuation: null } as const;
-  return { type: "api", caller: CALLER, request };
+  return { type: "api", caller: { ...CALLER, id: name.charCodeAt(0) }, request };
 }
 
 function reportedBy(worker: string, done: Done[]): HeadEvent {
@@ -178,4 +182,71 @@ test("a stopped daemon takes no event and lets nothing leave", async () => {
   daemon.feed(STATUS);
   await settle();
   expect([effects, fatal]).toEqual([[], []]);
+});
+
+/** A daemon whose turns the test takes. */
+function inTurns() {
+  const turns: (() => void)[] = [];
+  const effects: Effect[] = [];
+  const daemon = new HeadDaemon(newHeadState(emptyState(), CONFIG, 0), {
+    now: () => 0,
+    append: () => Promise.resolve(),
+    carryOut: (some) => void effects.push(...some),
+    fatal: (error) => {
+      throw error;
+    },
+    defer: (run) => void turns.push(run),
+  });
+  let id = 0;
+  const ask = (count: number, request: ApiRequest = { op: "alive" }): void => {
+    for (let i = 0; i < count; i += 1) {
+      id += 1;
+      daemon.feed({ type: "api", caller: { ...CALLER, id }, request });
+    }
+  };
+  return { daemon, turns, effects, ask, run: () => turns.shift()?.() };
+}
+
+test("what came in one turn is decided on in several, so that others come in between", () => {
+  const { turns, effects, ask, run } = inTurns();
+  ask(2 * HEAD_EVENTS_MAX + 1);
+  expect(turns).toHaveLength(1);
+  run();
+  expect(effects).toHaveLength(HEAD_EVENTS_MAX);
+  ask(1);
+  run();
+  run();
+  expect(effects).toHaveLength(2 * HEAD_EVENTS_MAX + 2);
+  expect(turns).toHaveLength(0);
+  // What is too much to wait is decided on at once.
+  ask(HEAD_EVENTS_WAITING_MAX + 1_000);
+  run();
+  expect(effects.length).toBeGreaterThanOrEqual(2 * HEAD_EVENTS_MAX + 2 + 1_000);
+  expect(turns).toHaveLength(1);
+});
+
+test("a worker's report doesn't wait behind what clients ask", () => {
+  const { daemon, effects, ask, run } = inTurns();
+  ask(100, { op: "status" });
+  daemon.feed({ type: "report", worker: "w1", report: reportOf() });
+  run();
+  expect(daemon.state.workers.size).toBe(1);
+  expect(effects.length).toBeLessThan(100);
+});
+
+test("a few long answers are a turn's work", () => {
+  const { effects, ask, run } = inTurns();
+  ask(100, { op: "status" });
+  run();
+  expect(effects).toHaveLength(HEAD_EVENTS_MAX / 32);
+});
+
+test("a request that is repeated while it waits is answered once, and later again", () => {
+  const { daemon, effects, run } = inTurns();
+  for (let i = 0; i < 3; i += 1) daemon.feed(STATUS);
+  run();
+  expect(effects).toHaveLength(1);
+  daemon.feed(STATUS);
+  run();
+  expect(effects).toHaveLength(2);
 });

@@ -23,7 +23,7 @@ interface ModelLife extends ActorLife {
   readonly record: ActorRecord;
 }
 
-/** `in`: nothing of it reaches the head, but beacons and commands reach it. `out`: the other way. */
+/** `in`: nothing of it reaches the head, but beacons and commands reach it; `out`: the reverse. */
 export type Cut = "none" | "both" | "in" | "out";
 
 /** What is under way, in the order in which it was sent. */

@@ -33,7 +33,11 @@ const happening = fc.oneof(
   },
   {
     weight: 2,
-    arbitrary: fc.record({ kind: fc.constant("delay" as const), pick, ms: fc.nat({ max: 12_000 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant("delay" as const),
+      pick,
+      ms: fc.nat({ max: 12_000 }),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("agent" as const), pick }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("head" as const) }) },
@@ -44,6 +48,26 @@ const happening = fc.oneof(
   },
 );
 type Happening = typeof happening extends fc.Arbitrary<infer T> ? T : never;
+
+const wait = (ms: number) => ({ kind: "wait", ms }) as const;
+/** What the first worker's reports are delayed by, and its commands. */
+const delayReports = (ms: number) => ({ kind: "delay", pick: 2, ms }) as const;
+const delayCommands = (ms: number) => ({ kind: "delay", pick: 0, ms }) as const;
+const spawnNamed = { kind: "spawn", pick: 0 } as const;
+
+/** A report that left before the life was placed there arrives when that was given up. */
+const LATE_REPORT: Happening[] = [delayReports(4_251), wait(250), spawnNamed, wait(250)];
+
+/** A command for an earlier process of a worker arrives at one that isn't heard. */
+const LATE_COMMAND: Happening[] = [
+  wait(6_000),
+  delayCommands(9_000),
+  spawnNamed,
+  delayCommands(0),
+  { kind: "agent", pick: 0 },
+  { kind: "cut", pick: 0, cut: "in" },
+  wait(12_000),
+];
 
 let requests = 0;
 
@@ -183,6 +207,9 @@ test("no two lives of a name run at once, and in the end all agree", () => {
       expectSettled(model);
       model.failOver();
     }),
-    { numRuns: Number(process.env["LIVES_RUNS"] ?? 150) },
+    {
+      numRuns: Number(process.env["LIVES_RUNS"] ?? 150),
+      examples: [[LATE_REPORT], [LATE_COMMAND]],
+    },
   );
 });

@@ -84,6 +84,68 @@ describe("an attempt", () => {
   });
 });
 
+describe("what Slurm grants", () => {
+  const budget = async (env: Record<string, string>) => {
+    expect(await attempt('echo x > "$out"', [], env)).toBe(0);
+    const given = readFileSync(join(root, "args"), "utf8").split("\0").slice(0, -1);
+    const at = given.indexOf("--memory-bytes");
+    return { given, bytes: at < 0 ? undefined : Number(given[at + 1]) };
+  };
+
+  test.each<[string, Record<string, string>, number | undefined]>([
+    ["nothing", {}, undefined],
+    ["all of a node", { SLURM_MEM_PER_NODE: "0" }, undefined],
+    ["memory of a core", { SLURM_MEM_PER_CPU: "300" }, 300],
+    ["and several cores", { SLURM_MEM_PER_CPU: "300", SLURM_CPUS_PER_TASK: "4" }, 1200],
+    ["memory of a node", { SLURM_MEM_PER_NODE: "3000" }, 1500],
+    ["two nodes", { SLURM_MEM_PER_NODE: "3000", SLURM_TASKS_PER_NODE: "1(x2)" }, 3000],
+    ["uneven nodes", { SLURM_MEM_PER_NODE: "3000", SLURM_TASKS_PER_NODE: "2(x3),10,1" }, 300],
+  ])("of %s reaches the solver as bytes of a rank", async (_what, env, megabytes) => {
+    const { bytes, given } = await budget(env);
+    expect(bytes).toBe(megabytes === undefined ? undefined : megabytes * 2 ** 20);
+    expect(given.at(-2)).toBe("--output");
+  });
+
+  test("of cores reaches the ranks' launcher", async () => {
+    const { given } = await budget({ SLURM_CPUS_PER_TASK: "4" });
+    expect(given).toContain("--cpus-per-task=4");
+    expect((await again()).given.join(" ")).not.toContain("--cpus-per-task");
+  });
+
+  /** Another attempt of the same test. */
+  async function again() {
+    for (const folder of ["state", "out dir"]) {
+      rmSync(join(root, folder), { recursive: true });
+      mkdirSync(join(root, folder));
+    }
+    return await budget({});
+  }
+});
+
+describe("modules", () => {
+  /** A node whose `module` is a function of bash, as everywhere; `load bad` fails. */
+  const node = (): Record<string, string> => {
+    mkdirSync(join(root, "m", "init"), { recursive: true });
+    const body = `[ "$1" = load ] && [ "$2" != bad ] && export LOADED="\${LOADED:-}$2;"`;
+    writeFileSync(join(root, "m", "init", "bash"), `unset_before=$UNSET\nmodule() { ${body}; }\n`);
+    return { MODULESHOME: join(root, "m") };
+  };
+
+  test("are loaded in order before the ranks start, in shells that -eu would end", async () => {
+    const body = `env > ${root}/env; echo x > "$out"`;
+    expect(await attempt(body, [], node(), ["gcc/12", "mpi"])).toBe(0);
+    expect(readFileSync(join(root, "env"), "utf8")).toContain("LOADED=gcc/12;mpi;\n");
+  });
+
+  test("of which one can't be loaded end the attempt, recorded, before any rank", async () => {
+    expect(await attempt('echo x > "$out"', [], node(), ["mpi", "bad"])).toBe(92);
+    expect(exitRecord()).toEqual({ exitCode: 92, signal: null });
+    expect(existsSync(join(root, "args"))).toBe(false);
+    const said = readFileSync(join(root, "state", "stderr.log"), "utf8");
+    expect(said).toContain("module bad can't be loaded");
+  });
+});
+
 describe("a result that stands already", () => {
   test("is never replaced by other bytes", async () => {
     writeFileSync(output, "older\n");
@@ -125,14 +187,24 @@ test("SIGTERM reaches the ranks' launcher, and the end is recorded", async () =>
   expect(existsSync(output)).toBe(false);
 });
 
-async function attempt(body: string, args: readonly string[] = [], env = {}): Promise<number> {
-  const child = start(body, args, env);
+async function attempt(
+  body: string,
+  args: readonly string[] = [],
+  env = {},
+  modules: readonly string[] = [],
+): Promise<number> {
+  const child = start(body, args, env, modules);
   const [code] = (await once(child, "exit")) as [number];
   return code;
 }
 
 /** Runs the script with an srun that notes its arguments, then does `body`; $out = --output's. */
-function start(body: string, args: readonly string[] = [], env: Record<string, string> = {}) {
+function start(
+  body: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+  modules: readonly string[] = [],
+) {
   const note = `printf '%s\\0' "$@" > ${root}/args; for out; do :; done`;
   const text = `#!/bin/sh\n${note}\n${body}\n`;
   writeFileSync(join(root, "bin", "srun"), text, { mode: 0o755 });
@@ -146,6 +218,7 @@ function start(body: string, args: readonly string[] = [], env: Record<string, s
     mark: "00112233445566ff",
     solver: "/bin/solver",
     solverArguments: args,
+    modules,
   });
   return spawn("bash", [script, ...scriptArguments], {
     env: { PATH: `${root}/bin:/usr/bin:/bin`, TMPDIR: root, ...env },

@@ -36,6 +36,21 @@ describe("a submission", () => {
     ]);
   });
 
+  test("puts options of the solve in front of ours, and refuses what is none", async () => {
+    const fakes = fakeSlurm();
+    fakes.set("sbatch", "echo 7");
+    const slurm = await fakes.connect();
+    await slurm.submitHeld(request({ options: ["--qos=a b;$(id)", "--exclusive"] }));
+    expect(fakes.calls("sbatch")[0]?.slice(0, 3)).toEqual([
+      ...["--qos=a b;$(id)", "--exclusive", "--hold"],
+    ]);
+    for (const option of ["-H", "x", "", "--\0", "--qos=\0"]) {
+      const bad = slurm.submitHeld(request({ options: [option] }));
+      await expect(bad).rejects.toMatchObject({ code: "USAGE" });
+    }
+    expect(fakes.calls("sbatch")).toHaveLength(1);
+  });
+
   test.each(["$(id)", "a;b", "a\nb", "-hold", "", "a b", "a,b", "%j", "é", "x".repeat(129)])(
     "refuses the name and the comment %j and calls nothing",
     async (value) => {

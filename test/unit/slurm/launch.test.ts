@@ -94,6 +94,7 @@ function memorySlurm({ jobs, answer, accepts, blindFinds = 0, deafFinds = 0 }: B
   const slurm: MemorySlurm = {
     clusterName: "c",
     launcher: "srun-pmix",
+    countsMemory: false,
     submitted: 0,
     cancelled: [],
     released: [],

@@ -1,6 +1,12 @@
 /** Recorded output of Slurm's commands, and what we make of it. */
 import { describe, expect, test } from "vitest";
-import { parseClusterName, parseIds, parseJob, parseSubmitted } from "../../../head/slurm/parse.ts";
+import {
+  parseClusterName,
+  parseCountsMemory,
+  parseIds,
+  parseJob,
+  parseSubmitted,
+} from "../../../head/slurm/parse.ts";
 import { isEnded, SLURM_STATES } from "../../../head/slurm/slurm.ts";
 import { jobLine } from "./fakes.ts";
 
@@ -20,6 +26,16 @@ const HELD =
   "Comment=x  StdErr=/tmp/out StdIn=/dev/null StdOut=/tmp/out Power= \n";
 
 const SPEC = { id: "9", name: "j" };
+
+test.each([
+  ["CR_CORE_MEMORY", true],
+  ["CR_CPU_Memory,CR_LLN", true],
+  ["CR_CORE", false],
+  ["NONE", false],
+])("a Slurm of %s gives memory out: %s", (parameters, counts) => {
+  const config = `SelectType         = select/cons_tres\nSelectTypeParameters   = ${parameters}\n`;
+  expect(parseCountsMemory(config)).toBe(counts);
+});
 
 describe("a job's line", () => {
   test("gives a held job", () => {

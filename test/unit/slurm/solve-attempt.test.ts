@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SlurmJob } from "../../../head/slurm/slurm.ts";
+import { readSolverError } from "../../../head/slurm/attempt/left.ts";
 import {
   attemptName,
   attemptOutcome,
-  readSolverError,
   scratchPath,
   type SolveAttempt,
   submitRequest,
@@ -38,6 +38,7 @@ describe("the request", () => {
       comment: "solve=0123456789ab.attempt=2",
       ranks: 3,
       timeLimitMinutes: 60,
+      options: [],
       script: expect.stringMatching(/^\/.*\/head\/slurm\/attempt\.sh$/) as string,
       scriptArguments: [
         "/state/solves/a 2",
@@ -45,6 +46,7 @@ describe("the request", () => {
         "3",
         "/out/.$(id) x_sim.nc.ligase-0123456789ab-2",
         "/out/$(id) x_sim.nc",
+        "",
         "/opt/mpi_dna_seq",
         "--embeddings",
         "/out/embeddings",
@@ -118,6 +120,7 @@ describe("the outcome", () => {
     [74, "the solver ended with exit code 74: A file couldn't be read or written."],
     [99, "the solver ended with exit code 99"],
     [90, "Slurm started the attempt a second time"],
+    [92, "a module can't be loaded: stderr.log has its words"],
     [91, "the result can't be put under its final name; where another one stands, take --fresh"],
     [137, "the solver ended with exit code 137, signal 9"],
   ])("of exit code %d without an error line says what is known", async (exitCode, what) => {

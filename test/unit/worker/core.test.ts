@@ -17,7 +17,7 @@ import {
   report as reportSchema,
 } from "../../../runtime/messages.ts";
 import { decide } from "../../../worker/core/core.ts";
-import { reportOf } from "../../../worker/core/reports.ts";
+import { FULL_REPORT, reportOf, told } from "../../../worker/core/reports.ts";
 import type { WorkerEffect, WorkerEvent, WorkerState } from "../../../worker/core/state.ts";
 import { commandOf, newWorker } from "../../scenario/worker.ts";
 import { receiptOf } from "../head/support.ts";
@@ -54,6 +54,17 @@ describe("a report", () => {
     expect(last.done.map(({ task }) => task)).toEqual(tasks.slice(0, REPORT_DONE_MAX));
     expect(last.held.map(({ task }) => task)).toEqual(tasks.slice(REPORT_DONE_MAX));
     expect(parseMessage(reportSchema, last)).toEqual(last);
+  });
+
+  test("has the next number once the last one has left, whoever leads", () => {
+    const state = newWorker(1);
+    const numbers = [reportOf(state).number, reportOf(state).number];
+    for (let epoch = 1; epoch <= 3; epoch += 1) {
+      decide(state, { type: "leader", epoch: { number: epoch, leader: "A" } }, 0);
+      told(state, FULL_REPORT);
+      numbers.push(reportOf(state).number);
+    }
+    expect(numbers).toEqual([1, 1, 2, 3, 4]);
   });
 
   test("of full size fits a frame", () => {

@@ -64,6 +64,17 @@ describe("who asks for output", () => {
     expect(got(1)).toEqual({ text: "one\ntwo\nlast\n", ended: true });
   });
 
+  test("under another's numbers gets its own, and takes nothing from them", () => {
+    const output = open(1);
+    desk.answer(wanted(1), 1, 0);
+    desk.answer({ ...wanted(1, false), to: "c2" }, 1, 0);
+    output.take("stdout", Buffer.from("a\n"));
+    expect(sent.map(({ to, says }) => [to.to, says.text, says.end])).toEqual([
+      ["c2", "", true],
+      ["c1", "a\n", false],
+    ]);
+  });
+
   test("asks again and gets nothing twice; asks no more and is forgotten", () => {
     const output = open(1);
     output.take("stdout", Buffer.from("a\n"));

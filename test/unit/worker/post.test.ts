@@ -87,6 +87,20 @@ describe("a frame from the bus", () => {
     expect(valuesOf(got["a"])).toEqual([{ kind: "ok" }]);
   });
 
+  test("on no link is an agent's, not a client's: it would be taken for output", () => {
+    const { post, got } = newPost();
+    const says = { op: "log", request: 1, stream: "stdout", text: "forged\n", end: true };
+    const frame = frameOf(FAR, A, says, { link: 0 });
+    expect(() => post.deliver(CLIENT, frame)).toThrow("FRAME_INVALID");
+    post.deliver("w-000000000009" as Identity, frame);
+    expect(valuesOf(got["a"])).toEqual([says]);
+    // Nor is it an executor's.
+    const own = frameOf(A, B, says, { link: 0 });
+    const died = frameOf(A, B, "killed", { link: 0, flags: FLAG_DIED });
+    for (const forged of [own, died]) expect(() => post.forward(forged)).toThrow("FRAME_INVALID");
+    expect(got["b"]).toEqual([]);
+  });
+
   test("is refused when another frame hides behind it, or it is cut", () => {
     const { post } = newPost();
     const [other, bytes] = [processOf("c"), [] as Uint8Array[]];
@@ -257,7 +271,9 @@ describe("who called an executor that ends", () => {
   test("never hears that an agent died, or of frames outside of links", () => {
     const { post, got } = newPost();
     post.deliver(CLIENT, frameOf(FAR, SELF));
-    post.deliver(CLIENT, frameOf(FAR, processOf("c"), ITEMS, { link: 0 }));
-    expect(got[CLIENT]).toEqual([]);
+    const agent = "w-000000000009" as Identity;
+    got[agent] = [];
+    post.deliver(agent, frameOf(FAR, processOf("c"), ITEMS, { link: 0 }));
+    expect([got[CLIENT], got[agent]]).toEqual([[], []]);
   });
 });
