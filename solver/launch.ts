@@ -84,7 +84,7 @@ const moduleName = v.pipe(
 );
 
 const TOO_LONG = `is over ${LIST_CHARS_MAX} characters`;
-const isShort = (texts: readonly string[]): boolean => texts.join("").length <= LIST_CHARS_MAX;
+const isShort = (texts: string[]): boolean => texts.join("").length <= LIST_CHARS_MAX;
 
 /** Schema entries of the launch; a spec that says none of them stays what it always was. */
 export const launchEntries = {

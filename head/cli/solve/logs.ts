@@ -32,7 +32,10 @@ export async function logsCommand(
 
 async function isOver(source: Source, solveId: string): Promise<boolean> {
   if (source.cluster === undefined) return true;
-  const { kind } = solveNamed(await source.status(), solveId).state;
+  // A command that ran this solve alone ends its cluster with it.
+  const status = await source.status().catch(() => undefined);
+  if (status === undefined) return true;
+  const { kind } = solveNamed(status, solveId).state;
   return kind === "succeeded" || kind === "failed";
 }
 

@@ -35,26 +35,36 @@ export async function showCommand(id: string, flags: LookFlags, write: Write): P
  * @throws {SystemError} JOB_NOT_FOUND; CLUSTER_NOT_FOUND; DEADLINE_EXCEEDED.
  */
 export async function cancelCommand(id: string, flags: LookFlags, write: Write): Promise<void> {
-  const ended = await withSolves(flags, async (source) => {
-    const { cluster } = source;
+  let asked: { readonly solve: SolveStatus; readonly state: string } | undefined;
+  await withSolves(flags, async (source) => {
+    const { cluster, stateFolder: state } = source;
     const solve = solveNamed(await source.status(), id);
-    if (isOver(solve)) return solve;
-    if (cluster === undefined) {
+    if (cluster === undefined && !isOver(solve)) {
       throw new SystemError("CLUSTER_NOT_FOUND", "no cluster works on it: it isn't running");
     }
-    await cluster.cancelSolve(solve.id);
-    const deadline = performance.now() + SOLVE_CANCEL_MS;
-    for (;;) {
-      const now = solveNamed(await source.status(), solve.id);
-      if (isOver(now)) return now;
-      if (performance.now() > deadline) {
-        throw new SystemError("DEADLINE_EXCEEDED", "Slurm was asked, and hasn't ended its job yet");
-      }
-      await delay(JOB_POLL_MS);
-    }
+    if (!isOver(solve)) await cluster?.cancelSolve(solve.id);
+    asked = { solve, state };
+  }).catch((thrown: unknown) => {
+    // A command that ran this solve alone ends its cluster with it, perhaps while we leave.
+    if (asked === undefined) throw thrown;
   });
+  if (asked === undefined) throw new SystemError("INTERNAL", "nobody was asked");
+  const { solve, state } = asked;
+  const ended = isOver(solve) ? solve : await endOf(solve.id, state);
   if (flags.json === true) write(json(entryOf(ended)));
   else write(`${ended.id.slice(0, 12)} ${stateOf(ended)}\n`);
+}
+
+/** The solve once it is over, by its cluster or, when that has gone, by the log. */
+async function endOf(solveId: string, state: string): Promise<SolveStatus> {
+  const deadline = performance.now() + SOLVE_CANCEL_MS;
+  while (performance.now() < deadline) {
+    const status = await withSolves({ state }, (source) => source.status()).catch(() => undefined);
+    const now = status === undefined ? undefined : solveNamed(status, solveId);
+    if (now !== undefined && isOver(now)) return now;
+    await delay(JOB_POLL_MS);
+  }
+  throw new SystemError("DEADLINE_EXCEEDED", "Slurm was asked, and hasn't ended its job yet");
 }
 
 const HEADER = ["ID", "STATE", "AGE", "SLURM JOB", "AT", "OUTPUT"];
