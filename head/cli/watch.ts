@@ -114,5 +114,5 @@ export function describeSolve({ state, at, resources }: SolveStatus): Said {
     return { line: `solving: ${job}: ${phase} ${done}`, fraction };
   }
   const waits = at?.slurmState === "PENDING" && at.reason !== "None" ? `, waits: ${at.reason}` : "";
-  return { line: `solving: ${job}${waits}${resources === null ? "" : ` (${resources})`}` };
+  return { line: `queued: ${job}${waits}${resources === null ? "" : ` (${resources})`}` };
 }

@@ -60,7 +60,7 @@ function datasetStatus(state: HeadState, job: DatasetJob): unknown {
   };
 }
 
-/** What it is at is known while its job was released and hasn't ended. */
+/** What it is at is known while its job hasn't ended, what that asked for to this leader alone. */
 function solveStatus(state: HeadState, solve: SolveRecord): unknown {
   const { id, jobId, spec, atMs, state: now, last } = solve;
   const view = state.slurm.get(id);
@@ -69,6 +69,6 @@ function solveStatus(state: HeadState, solve: SolveRecord): unknown {
     ...{ id, jobId, spec, atMs, state: now, last },
     manifest: manifestOf(state, solve),
     at: isAtWork ? view.at : null,
-    resources: isAtWork ? view.resources : null,
+    resources: view?.resources ?? null,
   };
 }

@@ -19,18 +19,25 @@ export interface ActorType<Class extends ActorClass = ActorClass> {
 
 const actors = new Map<string, ActorType>();
 const sources = new Map<string, Source>();
+/** What a handle answers itself: it is no promise and no JSON. */
+const LOCAL_METHODS = ["then", "toJSON"];
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
 /**
  * Registers a class as an actor type.
  * @param name - lower-case letters, digits and `-`; unique in the process.
- * @throws {SystemError} USAGE for a bad name, or one that another class has.
+ * @throws {SystemError} USAGE for a bad name, one that another class has, or a method that no handle
+ * can have: an awaited or printed handle would call it.
  */
 export function actor<Class extends ActorClass>(name: string, actorClass: Class): ActorType<Class> {
   checkName(name);
   const known = actors.get(name);
   if (known !== undefined && known.class !== actorClass) {
     throw new SystemError("USAGE", `two actor classes are named ${name}`);
+  }
+  for (const method of LOCAL_METHODS) {
+    if (!(method in actorClass.prototype)) continue;
+    throw new SystemError("USAGE", `the actor ${name} can't have a method ${method}`);
   }
   const type: ActorType<Class> = { kind: "actor", name, class: actorClass };
   actors.set(name, type);

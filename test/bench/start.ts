@@ -1,7 +1,7 @@
 /**
  * `connect()` with nothing running until the first call of an actor is answered, in a fresh process
- * each run; and the memory (PSS) of all that this started, at rest, with that actor. Ray's figures
- * are taken alike: init and an actor's first call, then all processes but the driver.
+ * each run; and the memory (PSS) of all that this started, at rest, when that actor has ended. Ray's
+ * figures are taken alike: init and an actor's first call, then all processes but the driver.
  */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -17,6 +17,7 @@ const figures = v.object({
   seconds: v.number(),
   connectSeconds: v.number(),
   processSeconds: v.number(),
+  withActorMb: v.number(),
   clientPssMb: v.number(),
   processes: v.array(v.object({ command: v.string(), pssMb: v.number() })),
 });
@@ -43,6 +44,7 @@ export const startBench: Bench = {
         "of it connect(), s": middle(({ connectSeconds }) => connectSeconds),
         "since its process began, s": middle(({ processSeconds }) => processSeconds),
         "idle memory, MB": middle(({ processes }) => sum(processes.map(({ pssMb }) => pssMb))),
+        "with one actor, MB": middle(({ withActorMb }) => withActorMb),
         "the client's own memory, MB": middle(({ clientPssMb }) => clientPssMb),
         ...memoryByProcess(runs),
       },

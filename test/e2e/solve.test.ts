@@ -93,7 +93,7 @@ describe("a solve of a set that stands", () => {
     expect(ended.code, ended.stderr).toBe(0);
     expect(result).toMatchObject({ manifest, netcdf: output, slurm: { state: "COMPLETED" } });
     expect(await digestOf(output)).toBe(expected);
-    expect(ended.stderr).toMatch(/2 ranks, \d+ MiB each \(estimated\)/);
+    expect(ended.stdout).toMatch(/^asked for +2 ranks, \d+ MiB each \(estimated\)/m);
     // Its checkpoint went with its result.
     expect(namesIn(join(state, "solves", short12(result.solveId)))).toEqual(["0"]);
     const again = await solveRun().ended;

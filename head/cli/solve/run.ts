@@ -52,6 +52,8 @@ interface SolveResult {
   readonly manifest: string;
   readonly netcdf: string;
   readonly slurm: { readonly slurmJobId: string; readonly state: string } | null;
+  /** What its slurm job asked for; null when it stood already. */
+  readonly resources: string | null;
   readonly seconds: number;
 }
 
@@ -180,18 +182,20 @@ async function watch(
 }
 
 function resultOf(asked: Asked, solve: SolveStatus, seconds: number): SolveResult {
-  const { id: solveId, last } = solve;
+  const { id: solveId, last, resources } = solve;
   const { manifest, spec } = asked;
   const slurm = last === null ? null : { slurmJobId: last.slurmJobId, state: last.end.state };
-  return { schema: 1, solveId, manifest, netcdf: outputPath(spec, manifest), slurm, seconds };
+  const netcdf = outputPath(spec, manifest);
+  return { schema: 1, solveId, manifest, netcdf, slurm, resources, seconds };
 }
 
-function tableOf({ solveId, manifest, netcdf, slurm, seconds }: SolveResult): string {
+function tableOf({ solveId, manifest, netcdf, slurm, resources, seconds }: SolveResult): string {
   const rows: (readonly [string, string])[] = [
     ["solve", solveId.slice(0, 12)],
     ["manifest", manifest],
     ["netcdf", netcdf],
     ...(slurm === null ? [] : [["slurm job", `${slurm.slurmJobId} ${slurm.state}`] as const]),
+    ...(resources === null ? [] : [["asked for", resources] as const]),
     ["seconds", String(seconds)],
   ];
   return rows.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("");

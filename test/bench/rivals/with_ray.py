@@ -141,8 +141,10 @@ def idle_megabytes():
 def start():
     begun = now()
     ray.init(address="local", logging_level="ERROR", log_to_driver=False)
-    ray.get(Echo.remote().nop.remote())
+    echo = Echo.remote()
+    ray.get(echo.nop.remote())
     seconds = now() - begun
+    ray.kill(echo)
     time.sleep(2)
     return {"seconds": seconds, "idlePssMb": idle_megabytes()}
 

@@ -46,9 +46,6 @@ class Model extends Base {
     yield 1;
   }
 
-  // oxlint-disable-next-line no-thenable
-  then(): void {}
-
   private hidden(): number {
     return this.#secret + this.hidden();
   }

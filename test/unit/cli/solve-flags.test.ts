@@ -72,7 +72,7 @@ describe("progress", () => {
     });
     const pending = { slurmState: "PENDING", reason: "Resources", progress: null };
     expect(describeSolve(solving(pending)).line).toBe(
-      "solving: slurm job 7, attempt 1, waits: Resources (2 ranks, 300 MiB each (estimated))",
+      "queued: slurm job 7, attempt 1, waits: Resources (2 ranks, 300 MiB each (estimated))",
     );
   });
 

@@ -1,8 +1,8 @@
 /** An agent's executors: what can't be started is said, and nobody else is taken for one. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import type { Channel } from "../../../runtime/bus/socket.ts";
 import { encodeFrame } from "../../../runtime/frame/codec.ts";
 import { EXECUTORS_STARTING_PER_CORE } from "../../../runtime/limits.ts";
@@ -47,7 +47,9 @@ test("an executor for whose output there is no file has ended; the agent goes on
 
 test("executors start a few at a time; one that waits for that can be ended", async () => {
   const fed: WorkerEvent[] = [];
-  const crew = newCrew(mkdtempSync(join(tmpdir(), "lg-crew-")), (event) => fed.push(event));
+  const folder = mkdtempSync(join(tmpdir(), "lg-crew-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const crew = newCrew(folder, (event) => fed.push(event));
   const most = EXECUTORS_STARTING_PER_CORE * availableParallelism();
   for (let key = 0; key < most + 3; key++) crew.start(key);
   const started = (key: number): boolean => crew.placeOf(key).pid > 0;
