@@ -472,3 +472,5 @@ export const REFUSAL_LINES_MAX = 5;
 export const CLIENT_KEY_MS = 10_000;
 /** Clients that one cluster gave keys to through its socket, of the KEYS_MAX in all. */
 export const CLIENT_KEYS_MAX = 100;
+/** Milliseconds for which a new spare leaves the processor to the actor that got the last one. */
+export const SPARE_START_MS = 50;

@@ -21,6 +21,7 @@ import {
   MEMORY_WATCH_MS,
   REPORT_FIRST_MAX,
   REPORT_PAGE_MS,
+  SPARE_START_MS,
   TICK_MS,
 } from "../runtime/limits.ts";
 import { machineId } from "../runtime/machine.ts";
@@ -145,15 +146,17 @@ export class Agent {
 
   #feed(event: WorkerEvent): void {
     if (this.#stopped) return;
-    for (const effect of decide(this.#state, event, performance.now()).effects)
-      this.#carryOut(effect);
+    const { effects } = decide(this.#state, event, performance.now());
+    // What replaces an executor that was just given work: it would take the processor from that.
+    const isSpare = effects.some(({ type }) => type === "run");
+    for (const effect of effects) {
+      if (effect.type === "start") this.#crew.start(effect.key, isSpare ? SPARE_START_MS : 0);
+      else this.#carryOut(effect);
+    }
   }
 
-  #carryOut(effect: WorkerEffect): void {
+  #carryOut(effect: Exclude<WorkerEffect, { readonly type: "start" }>): void {
     switch (effect.type) {
-      case "start":
-        this.#crew.start(effect.key);
-        return;
       case "run":
         this.#run(effect.key, effect.assignment);
         return;

@@ -119,10 +119,14 @@ export class Crew {
     return join(this.#ports.runtimeDir, `${this.#ports.self}.sock`);
   }
 
-  /** Starts one, now or when others have: a crowd at once would leave the agent no processor. */
-  start(key: number): void {
+  /**
+   * Starts one after `waitMs`, or when others have: a crowd at once would leave the agent no
+   * processor.
+   */
+  start(key: number, waitMs = 0): void {
     this.#toStart.add(key);
-    this.#startNext();
+    if (waitMs === 0) this.#startNext();
+    else setTimeout(() => this.#startNext(), waitMs);
   }
 
   #startNext(): void {

@@ -257,6 +257,8 @@ async function main(): Promise<void> {
   agent.onClose(() => process.exit(0));
   process.on("SIGINT", () => undefined);
   await new Executor(config, agent).start();
+  // What programs import by name is there before one comes: 4 ms of an actor's start.
+  await import("../runtime/index.ts");
   keepCompiled();
 }
 

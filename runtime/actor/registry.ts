@@ -26,8 +26,8 @@ const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 /**
  * Registers a class as an actor type.
  * @param name - lower-case letters, digits and `-`; unique in the process.
- * @throws {SystemError} USAGE for a bad name, one that another class has, or a method that no handle
- * can have: an awaited or printed handle would call it.
+ * @throws {SystemError} USAGE for a bad name, one that another class has, or a method that no
+ * handle can have: an awaited or printed handle would call it.
  */
 export function actor<Class extends ActorClass>(name: string, actorClass: Class): ActorType<Class> {
   checkName(name);

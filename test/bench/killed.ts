@@ -67,6 +67,7 @@ function spread(what: string, values: readonly number[]): Record<string, number>
 async function killAnswered(cluster: Cluster, carrier: "auto" | "nats"): Promise<number> {
   const echo = await cluster.spawn(EchoActor, [], { carrier });
   const pid = await echo.pid();
+  await atRest();
   const pending = echo.unless(pid).then(
     () => "answered",
     (error: unknown) => (error instanceof SystemError ? error.code : String(error)),

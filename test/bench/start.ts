@@ -1,7 +1,7 @@
 /**
  * `connect()` with nothing running until the first call of an actor is answered, in a fresh process
- * each run; and the memory (PSS) of all that this started, at rest, when that actor has ended. Ray's
- * figures are taken alike: init and an actor's first call, then all processes but the driver.
+ * each run; and the memory (PSS) of all that this started, at rest, when that actor has ended.
+ * Ray's figures are taken alike: init and an actor's first call, then all but the driver.
  */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
