@@ -198,6 +198,20 @@ export function errorFromData(data: ErrorData): SystemError {
 }
 
 /**
+ * The error again, for those that come by thousands: a stack would tell of the decoder only, and
+ * cost eight times the rest.
+ */
+export function errorWithoutStack(data: ErrorData): SystemError {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return errorFromData(data);
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+/**
  * Anything thrown, as a SystemError: itself, or `fallback` with the thrown text; an error of user
  * code also with its class and where it was made. Never throws, whatever getters and conversions of
  * a user's value do.

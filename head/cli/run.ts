@@ -17,7 +17,7 @@ import { pipelineProgram } from "./package-hash.ts";
 import { outputFolder, stateFolder, typedFolder, typedPath } from "./paths.ts";
 import { Progress } from "./progress.ts";
 import { composeResult, type RunResult, writeResult } from "./result.ts";
-import { Interrupts } from "./signals.ts";
+import { answerWith, type Interrupts } from "./signals.ts";
 import { resultTable } from "./table.ts";
 import { type LaunchFlags, solveOptionsOf } from "./solve/flags.ts";
 import { type Say, type Watched, watchJob } from "./watch.ts";
@@ -47,23 +47,11 @@ interface RunRequest {
 }
 
 /** The exit code; what went wrong has been said by then. */
-export async function runCommand(flags: RunFlags): Promise<number> {
-  const interrupts = new Interrupts();
-  try {
+export function runCommand(flags: RunFlags): Promise<number> {
+  return answerWith(flags.json, async (interrupts) => {
     const result = await run(flags, interrupts);
-    process.stdout.write(resultTable(result));
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
-    return 0;
-  } catch (thrown) {
-    const error = interrupts.reason ?? toSystemError(thrown);
-    process.stderr.write(`ligase: ${error.message}\n`);
-    if (flags.json === true) {
-      process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
-    }
-    return error.exit;
-  } finally {
-    interrupts.close();
-  }
+    return { table: resultTable(result), result };
+  });
 }
 
 async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> {

@@ -2,7 +2,7 @@
  * What asks a command to end: Ctrl-C, SIGTERM, SIGHUP, or the end of whoever started it (npm gone).
  * The first asks for an orderly end, the second one doesn't wait for it.
  */
-import { SystemError } from "../../runtime/errors.ts";
+import { SystemError, toSystemError } from "../../runtime/errors.ts";
 import { PARENT_POLL_MS } from "../../runtime/limits.ts";
 import { Starters } from "./starters.ts";
 
@@ -72,5 +72,32 @@ export class Interrupts {
 
   #error(): SystemError {
     return new SystemError("CANCELLED", String(this.signal.reason));
+  }
+}
+
+/** What a command that can be interrupted gives: a table for people, and an object for `--json`. */
+export interface Answer {
+  readonly table: string;
+  readonly result: object;
+}
+
+/** Runs a command and prints its answer or its error; the exit code. */
+export async function answerWith(
+  json: boolean | undefined,
+  work: (interrupts: Interrupts) => Promise<Answer>,
+): Promise<number> {
+  const interrupts = new Interrupts();
+  try {
+    const { table, result } = await work(interrupts);
+    process.stdout.write(table);
+    if (json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+    return 0;
+  } catch (thrown) {
+    const error = interrupts.reason ?? toSystemError(thrown);
+    process.stderr.write(`ligase: ${error.message}\n`);
+    if (json === true) process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
+    return error.exit;
+  } finally {
+    interrupts.close();
   }
 }

@@ -3,7 +3,7 @@
  * process that hosts some. Who knows where actors are attaches ports to links, and again when a
  * life or a link was lost.
  */
-import { type ErrorData, errorFromData, SystemError } from "../errors.ts";
+import { errorWithoutStack, SystemError } from "../errors.ts";
 import { CALLS_PENDING_MAX, SETTLED_ITEMS_MAX, SETTLED_MS } from "../limits.ts";
 import { type LinkClock, processClock } from "../link/clock.ts";
 import type { Call, CallOptions } from "./calls/call.ts";
@@ -139,10 +139,10 @@ export class CallerLink<L extends ItemLink = ItemLink> {
           port.succeed(call, undefined);
           break;
         case ERROR:
-          port.refuse(call, received(item[2]));
+          port.refuse(call, errorWithoutStack(item[2]));
           break;
         case GONE:
-          port.refuseGone(call, received(item[2]));
+          port.refuseGone(call, errorWithoutStack(item[2]));
           break;
         default:
           item satisfies never;
@@ -277,16 +277,5 @@ export class ActorCaller {
     const port = this.#ports.get(actorId);
     if (port === undefined) throw new SystemError("INTERNAL", `actor ${actorId} wasn't adopted`);
     return port;
-  }
-}
-
-/** An error that came. Its stack would tell of this decoder only, and cost more than the rest. */
-function received(data: ErrorData): SystemError {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  try {
-    return errorFromData(data);
-  } finally {
-    Error.stackTraceLimit = limit;
   }
 }

@@ -4,7 +4,7 @@
  * here.
  */
 import { randomBytes } from "node:crypto";
-import { type ErrorData, errorFromData, SystemError } from "../errors.ts";
+import { type ErrorData, errorWithoutStack, SystemError } from "../errors.ts";
 import { FRAME_COST_MAX } from "../limits.ts";
 import { blobFrom } from "./blobs.ts";
 import { readDate, readObjectRef } from "./extensions.ts";
@@ -238,7 +238,7 @@ export class Unpacker {
     if (typeof code !== "string" || typeof what !== "string" || !isWhere(where)) {
       throw this.#invalid("not an error");
     }
-    return withoutStack({ code, what, where } as ErrorData);
+    return errorWithoutStack({ code, what, where } as ErrorData);
   }
 
   #extension(type: number): unknown {
@@ -282,17 +282,6 @@ export class Unpacker {
     return new SystemError("FRAME_INVALID", `broken header: ${what}`, {
       byteOffset: this.position,
     });
-  }
-}
-
-/** The error; a stack would tell of this decoder only, and cost eight times the rest. */
-function withoutStack(data: ErrorData): SystemError {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  try {
-    return errorFromData(data);
-  } finally {
-    Error.stackTraceLimit = limit;
   }
 }
 

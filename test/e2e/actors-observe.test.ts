@@ -1,38 +1,15 @@
 /** What can be seen of actors: states, events, output, lists and reasons. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withOptions } from "../../runtime/index.ts";
-import type { Cluster, Page, SpawnOptions } from "../../runtime/client/cluster.ts";
+import type { Page } from "../../runtime/client/cluster.ts";
 import type { ActorEvent, ActorView } from "../../runtime/messages.ts";
-import {
-  type ActorCluster,
-  clientOf,
-  codeOf,
-  newGate,
-  newJournal,
-  open,
-  processOf,
-  startActors,
-} from "./actors.ts";
+import { actors, client, journal, spawnLife as spawn, useActors } from "./actor-suite.ts";
+import { clientOf, codeOf, newGate, open, processOf } from "./actors.ts";
 import { kill } from "./processes.ts";
 import { LifeActor } from "./programs/lives.ts";
-import { cleanUp, until } from "./support.ts";
+import { until } from "./support.ts";
 
-let actors: ActorCluster;
-let client: Cluster;
-let journal: string;
-beforeAll(async () => {
-  actors = await startActors();
-  ({ client } = actors);
-}, 120_000);
-beforeEach(() => {
-  journal = newJournal(actors);
-});
-afterAll(async () => {
-  await actors.stop();
-  await cleanUp();
-});
-
-const spawn = (options: SpawnOptions = {}) => client.spawn(LifeActor, [{ journal }], options);
+useActors();
 
 /** The events of one actor, as another client hears them, until one of them is `last`. */
 async function eventsUntil(actorId: string, last: ActorEvent["state"]): Promise<ActorEvent[]> {

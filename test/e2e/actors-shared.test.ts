@@ -1,38 +1,19 @@
 /** Light actors that share executors, many of them; and what becomes of one that eats memory. */
 import { readFileSync } from "node:fs";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { withOptions } from "../../runtime/index.ts";
-import type { Cluster, SpawnOptions } from "../../runtime/client/cluster.ts";
-import {
-  type ActorCluster,
-  codeOf,
-  entriesOf,
-  newJournal,
-  processOf,
-  startActors,
-} from "./actors.ts";
+import type { SpawnOptions } from "../../runtime/client/cluster.ts";
+import { client, journal, useActors } from "./actor-suite.ts";
+import { codeOf, entriesOf, processOf, startActors } from "./actors.ts";
 import { kill } from "./processes.ts";
 import { LifeActor } from "./programs/lives.ts";
-import { cleanUp, until } from "./support.ts";
+import { until } from "./support.ts";
 
 /** 10,000 with LIGASE_TEST_LONG. */
 const MANY = process.env["LIGASE_TEST_LONG"] === undefined ? 1_000 : 10_000;
 const REQUESTS = 500;
 
-let actors: ActorCluster;
-let client: Cluster;
-let journal: string;
-beforeAll(async () => {
-  actors = await startActors();
-  ({ client } = actors);
-}, 120_000);
-beforeEach(() => {
-  journal = newJournal(actors);
-});
-afterAll(async () => {
-  await actors.stop();
-  await cleanUp();
-});
+useActors();
 
 const shared = (options: SpawnOptions = {}) =>
   client.spawn(LifeActor, [{ journal }], { hosting: "shared", ...options });

@@ -1,39 +1,17 @@
 /** Methods that yield: every item in order, never more ahead than the window, and their ends. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withOptions } from "../../runtime/index.ts";
-import type { Cluster } from "../../runtime/client/cluster.ts";
-import {
-  type ActorCluster,
-  codeOf,
-  entryOf,
-  marksOf,
-  newJournal,
-  processOf,
-  startActors,
-} from "./actors.ts";
+import { client, journal, useActors } from "./actor-suite.ts";
+import { codeOf, entryOf, marksOf, processOf } from "./actors.ts";
 import { kill } from "./processes.ts";
 import { LifeActor } from "./programs/lives.ts";
-import { cleanUp } from "./support.ts";
 
 const CARRIERS = ["auto", "nats"] as const;
 /** Items that a generator may be ahead of its consumer, and their bytes. */
 const WINDOW_ITEMS = 16;
 const WINDOW_BYTES = 1024 * 1024;
 
-let actors: ActorCluster;
-let client: Cluster;
-let journal: string;
-beforeAll(async () => {
-  actors = await startActors();
-  ({ client } = actors);
-}, 120_000);
-beforeEach(() => {
-  journal = newJournal(actors);
-});
-afterAll(async () => {
-  await actors.stop();
-  await cleanUp();
-});
+useActors();
 
 const spawn = (carrier: (typeof CARRIERS)[number], maxRestarts = 0) =>
   client.spawn(LifeActor, [{ journal }], { carrier, maxRestarts });

@@ -2,11 +2,10 @@
  * Actors as a user has them: names and lifetimes, lives after a kill, order and bounds of calls,
  * deadlines and cancellation, on a real embedded cluster.
  */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withOptions } from "../../runtime/index.ts";
-import type { Cluster, SpawnOptions } from "../../runtime/client/cluster.ts";
+import { actors, client, journal, spawnLife as spawn, useActors } from "./actor-suite.ts";
 import {
-  type ActorCluster,
   clientOf,
   codeOf,
   CutSocket,
@@ -14,31 +13,14 @@ import {
   entryOf,
   marksOf,
   newGate,
-  newJournal,
   open,
   processOf,
-  startActors,
 } from "./actors.ts";
 import { kill } from "./processes.ts";
 import { LifeActor, OtherActor } from "./programs/lives.ts";
-import { cleanUp, patience, until } from "./support.ts";
+import { patience, until } from "./support.ts";
 
-let actors: ActorCluster;
-let client: Cluster;
-let journal: string;
-beforeAll(async () => {
-  actors = await startActors();
-  ({ client } = actors);
-}, 120_000);
-beforeEach(() => {
-  journal = newJournal(actors);
-});
-afterAll(async () => {
-  await actors.stop();
-  await cleanUp();
-});
-
-const spawn = (options: SpawnOptions = {}) => client.spawn(LifeActor, [{ journal }], options);
+useActors();
 
 let names = 0;
 function newName(): string {

@@ -2,24 +2,21 @@
  * Calls under faults of what they don't need: nats-server is killed or stands still, no head leads.
  * Nothing is lost, nothing is made twice, the order holds.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Cluster, SpawnOptions } from "../../runtime/client/cluster.ts";
+import { describe, expect, test } from "vitest";
 import { HEARTBEAT_INTERVAL_MS, NAMED_LEASE_MS } from "../../runtime/limits.ts";
 import type { ProcessIdentity } from "../../runtime/processes.ts";
 import {
-  type ActorCluster,
-  codeOf,
-  entriesOf,
-  entryOf,
-  marksOf,
-  newGate,
-  newJournal,
-  open,
-  startActors,
-} from "../e2e/actors.ts";
-import { freeze, kill, type Part, partOf, partsOf, thaw } from "../e2e/processes.ts";
+  actors,
+  client,
+  journal,
+  spawnLife as spawn,
+  stop,
+  useActors,
+} from "../e2e/actor-suite.ts";
+import { codeOf, entriesOf, entryOf, marksOf, newGate, open } from "../e2e/actors.ts";
+import { kill, type Part, partOf, partsOf, thaw } from "../e2e/processes.ts";
 import { LifeActor } from "../e2e/programs/lives.ts";
-import { cleanUp, patience, until } from "../e2e/support.ts";
+import { patience, until } from "../e2e/support.ts";
 
 const isLong = process.env["LIGASE_TEST_LONG"] !== undefined;
 const CALLS = isLong ? 100_000 : 8_000;
@@ -27,31 +24,7 @@ const KILLS = isLong ? 4 : 2;
 /** Calls made and not yet answered. */
 const IN_FLIGHT = 1_000;
 
-let actors: ActorCluster;
-let client: Cluster;
-let journal: string;
-const frozen: ProcessIdentity[] = [];
-beforeAll(async () => {
-  actors = await startActors();
-  ({ client } = actors);
-}, 120_000);
-beforeEach(() => {
-  journal = newJournal(actors);
-});
-afterEach(() => {
-  for (const one of frozen.splice(0)) thaw(one);
-});
-afterAll(async () => {
-  await actors.stop();
-  await cleanUp();
-});
-
-const spawn = (options: SpawnOptions = {}) => client.spawn(LifeActor, [{ journal }], options);
-
-async function stop(identity: ProcessIdentity): Promise<void> {
-  frozen.push(identity);
-  await freeze(identity);
-}
+useActors();
 
 /** Makes CALLS calls, IN_FLIGHT at a time; `now()` tells how many are answered. */
 function callMany(one: Awaited<ReturnType<typeof spawn>>) {

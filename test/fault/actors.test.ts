@@ -2,13 +2,19 @@
  * Calls under faults of processes: whoever is killed or stopped, no call is left unanswered, none
  * that says "never begun" was begun, and one life never makes a call twice.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { withOptions } from "../../runtime/index.ts";
-import type { Cluster, SpawnOptions } from "../../runtime/client/cluster.ts";
 import { LINK_SILENCE_MS } from "../../runtime/limits.ts";
-import { parentOf, type ProcessIdentity } from "../../runtime/processes.ts";
+import { parentOf } from "../../runtime/processes.ts";
 import {
-  type ActorCluster,
+  actors,
+  client,
+  journal,
+  spawnLife as spawn,
+  stop,
+  useActors,
+} from "../e2e/actor-suite.ts";
+import {
   clientOf,
   codeOf,
   entriesOf,
@@ -18,41 +24,16 @@ import {
   newJournal,
   open,
   processOf,
-  startActors,
 } from "../e2e/actors.ts";
-import { freeze, kill, partOf, partsOf, thaw } from "../e2e/processes.ts";
+import { kill, partOf, partsOf, thaw } from "../e2e/processes.ts";
 import { LifeActor } from "../e2e/programs/lives.ts";
-import { cleanUp, patience, until } from "../e2e/support.ts";
+import { patience, until } from "../e2e/support.ts";
 
 const CARRIERS = ["auto", "nats"] as const;
 /** Calls made at once; the caller may have 10,000 pending. */
 const CALLS = process.env["LIGASE_TEST_LONG"] === undefined ? 4_000 : 9_000;
 
-let actors: ActorCluster;
-let client: Cluster;
-let journal: string;
-const frozen: ProcessIdentity[] = [];
-beforeAll(async () => {
-  actors = await startActors();
-  ({ client } = actors);
-}, 120_000);
-beforeEach(() => {
-  journal = newJournal(actors);
-});
-afterEach(() => {
-  for (const one of frozen.splice(0)) thaw(one);
-});
-afterAll(async () => {
-  await actors.stop();
-  await cleanUp();
-});
-
-const spawn = (options: SpawnOptions = {}) => client.spawn(LifeActor, [{ journal }], options);
-
-async function stop(identity: ProcessIdentity): Promise<void> {
-  frozen.push(identity);
-  await freeze(identity);
-}
+useActors();
 
 /** What each life did, by pid, in order. */
 function byLife(): Map<number, string[]> {

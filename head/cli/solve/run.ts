@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Cluster, SolveStatus } from "../../../runtime/client/cluster.ts";
 import { joinAsClient } from "../../../runtime/client/connect.ts";
 import { type EmbeddedReady, startEmbedded } from "../../../runtime/client/embedded.ts";
-import { errorFromData, SystemError, toSystemError } from "../../../runtime/errors.ts";
+import { errorFromData, SystemError } from "../../../runtime/errors.ts";
 import { sha256Hex } from "../../../runtime/ids.ts";
 import { JOB_POLL_MS } from "../../../runtime/limits.ts";
 import { readIfPresent } from "../../../runtime/storage/local.ts";
@@ -19,7 +19,7 @@ import { outputPath, parseSolveSpec, type SolveSpec } from "../../../solver/solv
 import { withCluster } from "../actors/reach.ts";
 import { typedFolder, typedPath } from "../paths.ts";
 import { Progress } from "../progress.ts";
-import { Interrupts } from "../signals.ts";
+import { answerWith, type Interrupts } from "../signals.ts";
 import { describeSolve } from "../watch.ts";
 import { type LaunchFlags, solveOptionsOf } from "./flags.ts";
 
@@ -58,27 +58,15 @@ interface SolveResult {
 }
 
 /** The exit code; what went wrong has been said by then. */
-export async function solveRunCommand(manifest: string, flags: SolveRunFlags): Promise<number> {
-  const interrupts = new Interrupts();
-  try {
+export function solveRunCommand(manifest: string, flags: SolveRunFlags): Promise<number> {
+  return answerWith(flags.json, async (interrupts) => {
     const startedMs = performance.now();
     const asked = await askedOf(manifest, flags);
     const solve = await solveOn(asked, flags.slurm, interrupts);
     const seconds = Math.round(performance.now() - startedMs) / 1000;
     const result = resultOf(asked, solve, seconds);
-    process.stdout.write(tableOf(result));
-    if (flags.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
-    return 0;
-  } catch (thrown) {
-    const error = interrupts.reason ?? toSystemError(thrown);
-    process.stderr.write(`ligase: ${error.message}\n`);
-    if (flags.json === true) {
-      process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
-    }
-    return error.exit;
-  } finally {
-    interrupts.close();
-  }
+    return { table: tableOf(result), result };
+  });
 }
 
 /** @throws {SystemError} INPUT_NOT_FOUND; INPUT_UNREADABLE; USAGE. */
