@@ -51,7 +51,8 @@ function copyOthers(folder, staging) {
     recursive: true,
     filter: (source) => {
       const path = relative(ROOT, source);
-      return path !== join("solver", "build") && !path.endsWith(".ts") && !/__pycache__/.test(path);
+      const isBuild = path === join("solver", "build") || path.endsWith(join("native", "build"));
+      return !isBuild && !path.endsWith(".ts") && !/__pycache__/.test(path);
     },
   });
 }

@@ -9,10 +9,12 @@ import { fileURLToPath } from "node:url";
 import { setUp } from "./runner.mjs";
 import { hashParts } from "./stamps.mjs";
 import { aptStep } from "./steps/apt.mjs";
+import { nativeStep } from "./steps/native.mjs";
 import { natsStep } from "./steps/nats.mjs";
 import { nodeModulesStep } from "./steps/node-modules.mjs";
 import { arrowStep, environmentStep, testPackagesStep } from "./steps/python.mjs";
 import { solverStep } from "./steps/solver.mjs";
+import { versitygwStep } from "./steps/versitygw.mjs";
 
 /**
  * @typedef {object} Context
@@ -34,7 +36,12 @@ function stepsOf(context, withTests) {
     natsStep(context),
     arrowStep(context),
     ...tests,
+    nativeStep(context),
     solverStep(context),
+    // A build beside measurements would be measured too.
+    ...(withTests && process.env["npm_lifecycle_event"] !== "prebench"
+      ? [versitygwStep(context)]
+      : []),
   ];
 }
 

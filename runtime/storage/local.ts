@@ -19,27 +19,54 @@ export type CreateOutcome = "created" | "same" | "other";
  * @throws {SystemError} OUTPUT_UNWRITABLE when the folder can't be written, STORAGE_FAILED else.
  */
 export async function createIfAbsent(path: string, bytes: Uint8Array): Promise<CreateOutcome> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await createOnce(path, bytes);
+    } catch (thrown) {
+      // Somebody who took this writer for dead swept its temp file away.
+      if (!hasCode(thrown, "ENOENT") || tried === TEMP_TRIES) throw storageError(thrown, path);
+    }
+  }
+}
+
+/** Times that a writer whose temp file is gone begins again: a folder is swept once, at a seal. */
+const TEMP_TRIES = 3;
+
+async function createOnce(path: string, bytes: Uint8Array): Promise<CreateOutcome> {
   const folder = dirname(path);
   const temp = join(folder, `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
   try {
     await makeFolder(folder);
     await writeSynced(temp, bytes);
     const outcome = await linkOnce(temp, path, bytes);
-    await unlink(temp);
+    await unlink(temp).catch(unlessMissing);
     await syncFolder(folder);
     return outcome;
   } catch (thrown) {
     await unlink(temp).catch(() => undefined);
-    throw storageError(thrown, path);
+    throw thrown;
   }
 }
 
+/** Of what may be gone: undefined then. */
+function unlessMissing(thrown: unknown): undefined {
+  if (!hasCode(thrown, "ENOENT")) throw thrown;
+  return undefined;
+}
+
 /**
- * The bytes under a name, or undefined when there is none. @throws {SystemError} STORAGE_FAILED.
+ * The bytes under a name, or undefined when there is none. A pipe or a device is an error: its end
+ * might never come. @throws {SystemError} STORAGE_FAILED.
  */
 export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path);
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if ((await file.stat()).isFile()) return await file.readFile();
+      throw new SystemError("STORAGE_FAILED", "it is no file", { uri: path });
+    } finally {
+      await file.close();
+    }
   } catch (thrown) {
     if (hasCode(thrown, "ENOENT")) return undefined;
     throw storageError(thrown, path);
@@ -64,8 +91,9 @@ async function linkOnce(temp: string, path: string, bytes: Uint8Array): Promise<
   } catch (thrown) {
     if (!hasCode(thrown, "EEXIST")) throw thrown;
     // NFS and Lustre can lose the reply of a link that took place: then both names are one file.
-    const [ours, theirs] = await Promise.all([stat(temp), stat(path)]);
-    if (ours.ino === theirs.ino && ours.dev === theirs.dev) return "created";
+    const ours = await stat(temp).catch(unlessMissing);
+    const theirs = await stat(path);
+    if (ours?.ino === theirs.ino && ours.dev === theirs.dev) return "created";
     const standing = await readFile(path);
     return standing.equals(bytes) ? "same" : "other";
   }
@@ -100,7 +128,8 @@ const UNWRITABLE = [
   "ELOOP",
 ];
 
-function storageError(thrown: unknown, path: string): SystemError {
+/** What a folder's file system refused, as the error that crosses. */
+export function storageError(thrown: unknown, path: string): SystemError {
   if (thrown instanceof SystemError) return thrown;
   const unwritable = UNWRITABLE.some((code) => hasCode(thrown, code));
   const code: ErrorCode = unwritable ? "OUTPUT_UNWRITABLE" : "STORAGE_FAILED";

@@ -1,5 +1,5 @@
 /**
- * System packages: Slurm, MPI, parallel NetCDF, BLAS, a compiler. Only what is missing is
+ * System packages: Slurm, MPI, parallel NetCDF, BLAS, ISA-L, a compiler. Only what is missing is
  * installed. Daemons that the packages bring are left alone: neither started nor stopped here.
  */
 import { spawnSync } from "node:child_process";
@@ -26,6 +26,7 @@ export const REQUIREMENTS = [
   { name: "libnetcdf-mpi-dev", library: "netcdf-mpi" },
   { name: "libopenblas-dev", library: "openblas" },
   { name: "nlohmann-json3-dev", library: "nlohmann_json" },
+  { name: "libisal-dev", library: "libisal" },
   { name: "g++", programs: ["g++"] },
   { name: "cmake", programs: ["cmake"] },
   { name: "make", programs: ["make"] },

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { folderStorage } from "../../../runtime/storage/folder.ts";
 import { createIfAbsent, makeFolder, readIfPresent } from "../../../runtime/storage/local.ts";
 
 vi.mock("node:fs/promises", { spy: true });
@@ -99,6 +100,46 @@ describe("a link whose reply got lost", () => {
     });
     expect(await createIfAbsent(path, BYTES)).toBe("created");
     expect(await readdir(join(path, ".."))).toEqual(["name"]);
+  });
+});
+
+describe("a temp file that is swept away under its writer", () => {
+  const sweep = (path: string) => folderStorage.sweep(dirname(path));
+
+  test("before its link is written again", async () => {
+    const path = join(await folder(), "name");
+    const real = await vi.importActual<typeof fs>("node:fs/promises");
+    vi.mocked(fs.link).mockImplementationOnce(async (from, to) => {
+      await sweep(path);
+      return real.link(from, to);
+    });
+    expect(await createIfAbsent(path, BYTES)).toBe("created");
+    expect(await readIfPresent(path)).toEqual(BYTES);
+    expect(await readdir(dirname(path))).toEqual(["name"]);
+  });
+
+  test("behind its link was wanted no more, and another's bytes are still seen", async () => {
+    const path = join(await folder(), "name");
+    const real = await vi.importActual<typeof fs>("node:fs/promises");
+    vi.mocked(fs.link).mockImplementation(async (from, to) => {
+      try {
+        await real.link(from, to);
+      } finally {
+        await sweep(path);
+      }
+    });
+    expect(await createIfAbsent(path, BYTES)).toBe("created");
+    expect(await createIfAbsent(path, Buffer.from("else"))).toBe("other");
+    expect(await createIfAbsent(path, BYTES)).toBe("same");
+  });
+
+  test("whenever it is written ends", async () => {
+    const path = join(await folder(), "name");
+    vi.mocked(fs.link).mockImplementation(async (from) => {
+      await sweep(path);
+      throw Object.assign(new Error(`no ${String(from)}`), { code: "ENOENT" });
+    });
+    await expect(createIfAbsent(path, BYTES)).rejects.toMatchObject({ code: "OUTPUT_UNWRITABLE" });
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { crc32c, crc32cUpdate } from "../../runtime/crc32c.ts";
+import { crc32c, crc32cUpdate } from "../../../runtime/storage/crc32c.ts";
 
 describe("crc32c", () => {
   test.each([

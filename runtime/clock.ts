@@ -1,0 +1,33 @@
+/** Time as an argument: links, heads and agents take it, so that a simulator can be it. */
+
+export interface Clock {
+  /** Milliseconds; never goes back. */
+  now(): number;
+  /** Calls back once, after at least `ms`; the result takes it back. */
+  after(ms: number, callback: () => void): () => void;
+  /** Calls back once, when the current turn of the event loop has ended. */
+  soon(callback: () => void): void;
+}
+
+/**
+ * The process's own clock. Its timers don't keep the process alive: whoever waits for something has
+ * a socket or a bus open.
+ */
+export const processClock: Clock = {
+  now: () => performance.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, ms).unref();
+    return () => clearTimeout(timer);
+  },
+  soon: (callback) => void setImmediate(callback),
+};
+
+/** Calls back every `ms`, first after one of them; the result ends it. */
+export function every(clock: Clock, ms: number, callback: () => void): () => void {
+  let cancel = clock.after(ms, again);
+  function again(): void {
+    cancel = clock.after(ms, again);
+    callback();
+  }
+  return () => cancel();
+}
