@@ -27,6 +27,16 @@ const shard = v.strictObject({
   rowGroups: v.array(count),
 });
 
+/** A file with the records of a shard that were put aside, beside the manifest. */
+const sideFile = v.strictObject({
+  file: v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/)),
+  /** Index into `inputs`. */
+  input: count,
+  records: count,
+  bytes: count,
+  sha256: hex(64),
+});
+
 /** How many records went where; in = passed + filtered + quarantined + skipped. */
 const reads = v.strictObject({
   in: count,
@@ -51,9 +61,12 @@ export const manifestSchema = v.strictObject({
   /** Why records were filtered: reason -> count; the sum is `reads.filtered`. */
   filteredReasons: v.record(v.string(), count),
   shards: v.array(shard),
+  /** Left out when no record was put aside. For people: no reader of vectors looks at them. */
+  quarantine: v.optional(v.array(sideFile)),
 });
 
 export type Manifest = v.InferOutput<typeof manifestSchema>;
+export type ManifestSideFile = NonNullable<Manifest["quarantine"]>[number];
 export type ManifestShard = Manifest["shards"][number];
 export type ReadCounts = Manifest["reads"];
 
@@ -85,6 +98,10 @@ function checkManifest(manifest: Manifest): void {
   }
   if (row !== manifest.rows) throw new Error("manifest: rows don't add up");
   const { reads } = manifest;
+  const aside = manifest.quarantine?.reduce((sum, { records }) => sum + records, 0);
+  if (aside !== undefined && aside !== reads.quarantined) {
+    throw new Error("manifest: quarantined reads don't add up");
+  }
   const out = reads.passed + reads.filtered + reads.quarantined + reads.skipped;
   if (reads.in !== out) throw new Error("manifest: reads don't add up");
 }

@@ -61,10 +61,16 @@ function ask(state: HeadState, step: Step, request: SolveRequest, nowMs: number)
 }
 
 /**
- * Ends a solve: at once where no slurm job is its, else when Slurm has cancelled that. One that is
- * over stays as it is.
+ * Ends a solve: at once where no slurm job is its, else when nothing of that can run any more; the
+ * wish is a fact, for every leader. One that is over stays as it is.
  */
-export function cancelSolve(state: HeadState, step: Step, caller: Caller, solveId: string): void {
+export function cancelSolve(
+  state: HeadState,
+  step: Step,
+  caller: Caller,
+  solveId: string,
+  nowMs: number,
+): void {
   const solve = state.durable.solves.get(solveId);
   if (solve === undefined) {
     const error = new SystemError("JOB_NOT_FOUND", "no such solve", { solve: solveId });
@@ -76,12 +82,11 @@ export function cancelSolve(state: HeadState, step: Step, caller: Caller, solveI
       failSolve(state, step, solveId, cancelled().toData());
       break;
     case "attempted":
-    case "submitted": {
-      const view = viewOf(state, solveId);
-      if (view.cancel === "no") view.cancel = "wanted";
-      view.dueMs = 0;
+    case "submitted":
+      if (solve.cancelAsked === true) break;
+      record(state, step, { type: "solve.cancel-asked", solveId, atMs: nowMs });
+      viewOf(state, solveId).dueMs = 0;
       break;
-    }
     case "succeeded":
     case "failed":
       break;

@@ -5,6 +5,7 @@
 import { type ErrorData, SystemError } from "../../runtime/errors.ts";
 import { canonicalJson, short12 } from "../../runtime/ids.ts";
 import {
+  SLURM_CANCEL_MS,
   SLURM_POLL_MS,
   SLURM_RETRY_MS,
   SLURM_SILENCE_MS,
@@ -18,8 +19,8 @@ import { record } from "./step.ts";
 
 /** Ends that say nothing of the solve itself: the machine or the scheduler took the job away. */
 const WORTH_ANOTHER: ReadonlySet<string> = new Set([
-  ...["NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "REVOKED"],
-  ...["LOST", "FORGOTTEN"],
+  ...["NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "LOST", "FORGOTTEN"],
+  ...["REQUEUED", "STALLED", "CUT_OFF", "RECALLED"],
 ]);
 /** Stands for the sha256 of a solver that isn't built. */
 const NO_SOLVER = "0".repeat(64);
@@ -69,6 +70,18 @@ export function reopenSolve(
   if (solveId !== null) reopen(state, step, solveId, continuation.spec, nowMs);
 }
 
+/** A set that was opened again is sealed: solves of it that failed before are due again. */
+export function reopenSolves(state: HeadState, step: Step, jobId: string, nowMs: number): void {
+  const job = state.durable.datasets.get(jobId);
+  for (const { kind, spec } of job?.continuations ?? []) {
+    const solveId = solveOf(state, jobId, { kind, spec });
+    const solve = state.durable.solves.get(solveId ?? "");
+    if (solve !== undefined && solve.atMs < (job?.atMs ?? 0)) {
+      reopen(state, step, solve.id, spec, nowMs);
+    }
+  }
+}
+
 /** A failed solve that is asked for again gets new attempts, with what is asked for now. */
 export function reopen(
   state: HeadState,
@@ -83,7 +96,10 @@ export function reopen(
     record(state, step, { type: "solve.respecified", solveId, spec });
   }
   record(state, step, { type: "solve.reopened", solveId, atMs: nowMs });
+  // A step that is still under way answers first: there is one at a time.
+  const busy = state.slurm.get(solveId)?.busy ?? false;
   state.slurm.delete(solveId);
+  viewOf(state, solveId).busy = busy;
 }
 
 /** The next step of every solve that is neither done nor busy. */
@@ -94,7 +110,7 @@ export function advanceSolves(state: HeadState, step: Step, nowMs: number): void
     if (solve === undefined) continue;
     const view = viewOf(state, solveId);
     if (view.busy || nowMs < view.dueMs) continue;
-    const next = nextStep(state, step, solve, view);
+    const next = nextStep(state, step, solve, view, nowMs);
     if (next === null) continue;
     view.busy = true;
     const { spec } = solve;
@@ -118,7 +134,8 @@ export function viewOf(state: HeadState, solveId: string): SlurmView {
     released: false,
     at: null,
     resources: null,
-    cancel: "no",
+    waits: null,
+    cancelledMs: null,
   };
   state.slurm.set(solveId, view);
   return view;
@@ -129,26 +146,32 @@ function nextStep(
   step: Step,
   solve: SolveRecord,
   view: SlurmView,
+  nowMs: number,
 ): SlurmStep | null {
   const now = solve.state;
   if (now.kind === "succeeded" || now.kind === "failed") return null;
+  if (now.kind === "requested" && solve.cancelAsked === true) {
+    failSolve(state, step, solve.id, cancelled().toData());
+    return null;
+  }
   if (view.clusterName === "") return { op: "ready" };
   switch (now.kind) {
     case "requested":
       return beginAttempt(state, step, solve, view);
-    case "attempted":
-      // Held under another Slurm, which is gone: it was never released, so it never ran.
-      if (now.clusterName !== view.clusterName) {
-        const end: AttemptEnd = { state: "LOST", exitCode: null, reason: "its Slurm is gone" };
-        const { attempt } = now;
-        record(state, step, { type: "solve.ended", solveId: solve.id, attempt, end });
-        return beginAttempt(state, step, solve, view);
+    case "attempted": {
+      const { attempt, name, clusterName } = now;
+      if (solve.cancelAsked === true) return { op: "cancel", attempt, slurmJobId: "", clusterName };
+      // Held under another Slurm: nobody released it, and the look sees to it that nobody will.
+      if (clusterName !== view.clusterName) {
+        return { op: "poll", attempt, name, slurmJobId: "", clusterName };
       }
-      return { op: "submit", attempt: now.attempt, name: now.name };
+      return { op: "submit", attempt, name };
+    }
     case "submitted": {
       const { attempt, name, slurmJobId, clusterName } = now;
-      if (view.cancel === "wanted") {
-        view.cancel = "told";
+      const isTold = view.cancelledMs !== null && nowMs - view.cancelledMs < SLURM_CANCEL_MS;
+      if (solve.cancelAsked === true && !isTold) {
+        view.cancelledMs = nowMs;
         return { op: "cancel", attempt, slurmJobId, clusterName };
       }
       if (!view.released && clusterName === view.clusterName) {
@@ -168,13 +191,11 @@ function beginAttempt(
   solve: SolveRecord,
   view: SlurmView,
 ): SlurmStep | null {
-  if (view.cancel !== "no") {
-    failSolve(state, step, solve.id, cancelled().toData());
-    return null;
-  }
   if (solve.retries >= SOLVE_ATTEMPTS_MAX) {
-    const what = `the solve ended ${solve.retries} times (${solve.last?.end.state ?? "unknown"})`;
-    failSolve(state, step, solve.id, new SystemError("SOLVE_FAILED", what).toData());
+    const last = solve.last?.end.state ?? "unknown";
+    const what = `the solve ended ${solve.retries} times, the last time as ${last}`;
+    const error = new SystemError("SOLVE_LOST", what, { slurmState: last });
+    failSolve(state, step, solve.id, error.toData());
     return null;
   }
   const attempt = solve.attempts;
@@ -203,6 +224,7 @@ export function slurmAnswered(
   if (solve.state.kind === "failed" || solve.state.kind === "succeeded") return;
   const isAnswer = result.kind !== "unreachable" && result.kind !== "ready";
   if (isAnswer) view.silentSinceMs = null;
+  if (isAnswer && result.kind !== "waiting") view.waits = null;
   switch (result.kind) {
     case "ready":
       view.clusterName = result.clusterName;
@@ -223,6 +245,10 @@ export function slurmAnswered(
       view.at = result.at ?? view.at;
       view.dueMs = nowMs + SLURM_POLL_MS;
       return;
+    case "waiting":
+      view.waits = { why: result.why, sinceMs: view.waits?.sinceMs ?? nowMs };
+      view.dueMs = nowMs + SLURM_RETRY_MS;
+      return;
     case "unreachable":
       takeSilence(state, step, solveId, view, result.why, nowMs);
       return;
@@ -230,14 +256,20 @@ export function slurmAnswered(
       takeEnd(state, step, solve, view, result.end, result.error, nowMs);
       return;
     case "failed":
-      failSolve(state, step, solveId, result.error);
+      // No Slurm to be found says nothing of an attempt that may be out there.
+      if (solve.state.kind !== "requested" && view.clusterName === "") {
+        takeSilence(state, step, solveId, view, result.error.what, nowMs);
+      } else failSolve(state, step, solveId, result.error);
       return;
     default:
       result satisfies never;
   }
 }
 
-/** A Slurm that doesn't answer is asked again, a long time; then the solve fails. */
+/**
+ * A Slurm that doesn't answer is asked again. While an attempt may be out there, for ever: a solve
+ * that failed could be opened again, and run twice. Without one, it fails after a long time.
+ */
 function takeSilence(
   state: HeadState,
   step: Step,
@@ -250,8 +282,10 @@ function takeSilence(
   view.silentSinceMs ??= nowMs;
   // A private Slurm that died is started anew when it is asked for; then the attempt is lost.
   view.clusterName = "";
-  if (view.cancel === "told") view.cancel = "wanted";
-  if (nowMs - view.silentSinceMs < SLURM_SILENCE_MS) return;
+  view.waits = { why, sinceMs: view.silentSinceMs };
+  view.cancelledMs = null;
+  const isOut = state.durable.solves.get(solveId)?.state.kind !== "requested";
+  if (isOut || nowMs - view.silentSinceMs < SLURM_SILENCE_MS) return;
   const error = new SystemError("SLURM_FAILED", `Slurm doesn't answer any more: ${why}`);
   failSolve(state, step, solveId, error.toData());
 }
@@ -265,9 +299,11 @@ function takeEnd(
   error: ErrorData | null,
   nowMs: number,
 ): void {
-  if (solve.state.kind !== "submitted") return;
+  if (solve.state.kind !== "submitted" && solve.state.kind !== "attempted") return;
   const solveId = solve.id;
   const { attempt, clusterName } = solve.state;
+  view.released = false;
+  view.at = null;
   // Lost, and yet its Slurm is there: it forgot the attempt, which another one may not mend.
   const isForgotten = told.state === "LOST" && clusterName === view.clusterName;
   const end = isForgotten ? { ...told, state: "FORGOTTEN" } : told;
@@ -275,6 +311,8 @@ function takeEnd(
   if (error === null) {
     const { launcher } = view;
     record(state, step, { type: "solve.succeeded", solveId, launcher, atMs: nowMs });
+  } else if (solve.cancelAsked === true) {
+    failSolve(state, step, solveId, cancelled().toData());
   } else if (!WORTH_ANOTHER.has(end.state) && end.exitCode !== BAD_CHECKPOINT) {
     failSolve(state, step, solveId, error);
   }

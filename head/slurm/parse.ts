@@ -42,6 +42,8 @@ const jobFields = v.object({
     v.transform((text) => text.split(":").map(Number)),
     v.tuple([v.number(), v.number()]),
   ),
+  Restarts: v.optional(v.pipe(v.string(), v.regex(/^\d{1,9}$/), v.transform(Number)), "0"),
+  Comment: v.optional(v.string(), ""),
 });
 
 /**
@@ -61,7 +63,7 @@ export function parseJob(line: string, clusterName: string): SlurmJob {
     const text = line.trim().slice(0, 200);
     throw new SystemError("SLURM_FAILED", `can't read a job: ${issue.message} in "${text}"`);
   }
-  const { JobId, JobName, JobState, Reason, ExitCode } = parsed.output;
+  const { JobId, JobName, JobState, Reason, ExitCode, Restarts, Comment } = parsed.output;
   return {
     clusterName,
     id: JobId,
@@ -71,6 +73,8 @@ export function parseJob(line: string, clusterName: string): SlurmJob {
     exitCode: ExitCode[0],
     signal: ExitCode[1],
     reason: Reason,
+    restarts: Restarts,
+    comment: Comment,
   };
 }
 

@@ -33,7 +33,7 @@ export type SlurmState = (typeof SLURM_STATES)[number];
 
 export interface SlurmJob extends SlurmJobRef {
   readonly state: SlurmState;
-  /** True while it waits for a release. */
+  /** True while it waits for a release, by its user or an administrator. */
   readonly held: boolean;
   /** Exit code of the batch script; 0 until it ended. */
   readonly exitCode: number;
@@ -41,6 +41,10 @@ export interface SlurmJob extends SlurmJobRef {
   readonly signal: number;
   /** Slurm's word for why: `None`, `JobHeldUser`, `TimeLimit`, `NonZeroExitCode`, ... */
   readonly reason: string;
+  /** How often Slurm put it back into the queue after it had started. */
+  readonly restarts: number;
+  /** As it was submitted with, unless the site changed it; empty when there is none. */
+  readonly comment: string;
 }
 
 export interface SubmitRequest {

@@ -1,17 +1,35 @@
 /**
- * One attempt of a solve as a slurm job: its name, its request, and what its wrapper
- * (`attempt.sh`) left behind. The attempt's folder is the head's, the output's folder the user's.
+ * One attempt of a solve as a slurm job: its name and its request, which `attempt.sh` carries out.
+ * The attempt's folder is the head's, the output's folder the user's.
  */
-import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import * as v from "valibot";
-import { type ErrorCode, SystemError, type Where } from "../../runtime/errors.ts";
+import { SystemError } from "../../runtime/errors.ts";
 import { short12 } from "../../runtime/ids.ts";
+import {
+  SOLVE_BEAT_MS,
+  SOLVE_FENCE_MS,
+  SOLVE_LEASE_MS,
+  SOLVE_STALL_MS,
+} from "../../runtime/limits.ts";
 import { makeFolder } from "../../runtime/storage/local.ts";
-import { SOLVER_EXITS } from "../../solver/solve.ts";
-import { parseJson, readSolverError } from "./attempt/left.ts";
-import { checkValue, type SlurmJob, type SubmitRequest } from "./slurm.ts";
+import { checkValue, type SubmitRequest } from "./slurm.ts";
+
+/** Milliseconds, as the wrapper takes them; see `attempt.sh`. */
+export interface WrapperTimes {
+  readonly fenceMs: number;
+  readonly beatMs: number;
+  readonly leaseMs: number;
+  readonly stallMs: number;
+}
+
+/** Those of limits.ts. */
+export const WRAPPER_TIMES: WrapperTimes = {
+  fenceMs: SOLVE_FENCE_MS,
+  beatMs: SOLVE_BEAT_MS,
+  leaseMs: SOLVE_LEASE_MS,
+  stallMs: SOLVE_STALL_MS,
+};
 
 export interface SolveAttempt {
   /** 64 hex digits. */
@@ -35,27 +53,8 @@ export interface SolveAttempt {
   readonly solver: string;
   /** Its arguments except `--output`, which the wrapper adds. */
   readonly solverArguments: readonly string[];
+  readonly times?: WrapperTimes;
 }
-
-/** How the solver ended, by the wrapper's word: `signal` is null unless one ended it. */
-export interface ExitRecord {
-  readonly exitCode: number;
-  readonly signal: number | null;
-}
-
-/** How an attempt ended; `error` is null when the result stands under its final name. */
-export interface AttemptOutcome {
-  /** Slurm's state, or LOST when neither Slurm nor the wrapper knows the end. */
-  readonly state: SlurmJob["state"] | "LOST";
-  readonly exitCode: number | null;
-  readonly reason: string;
-  readonly error: SystemError | null;
-}
-
-/** The wrapper's own exit codes. */
-const STARTED_BEFORE = 90;
-const NOT_PUBLISHED = 91;
-const NO_MODULE = 92;
 
 /** The slurm job's name: `ligase-<solve12>-<attempt>`. */
 export function attemptName(solveId: string, attempt: number): string {
@@ -68,15 +67,20 @@ export function scratchPath(attempt: SolveAttempt): string {
   return join(dirname(attempt.output), hidden);
 }
 
-/** What `submitHeld` takes for that attempt. @throws {SystemError} USAGE for a relative path. */
-export function submitRequest(attempt: SolveAttempt): SubmitRequest {
+/**
+ * What `submitHeld` takes for that attempt.
+ * @param token - what the attempt's folder calls itself: another state's may have the name.
+ * @throws {SystemError} USAGE for a relative path.
+ */
+export function submitRequest(attempt: SolveAttempt, token: string): SubmitRequest {
   for (const path of [attempt.folder, attempt.output, attempt.solver]) {
     if (!path.startsWith("/")) throw new SystemError("USAGE", `${path} isn't an absolute path`);
   }
   const name = attemptName(attempt.solveId, attempt.attempt);
+  const { fenceMs, beatMs, leaseMs, stallMs } = attempt.times ?? WRAPPER_TIMES;
   return {
     name,
-    comment: `solve=${short12(attempt.solveId)}.attempt=${attempt.attempt}`,
+    comment: commentOf(attempt, token),
     ranks: attempt.ranks,
     timeLimitMinutes: attempt.timeLimitMinutes,
     options: attempt.options ?? [],
@@ -88,10 +92,19 @@ export function submitRequest(attempt: SolveAttempt): SubmitRequest {
       scratchPath(attempt),
       attempt.output,
       (attempt.modules ?? []).join(","),
+      [fenceMs, beatMs, leaseMs, stallMs].join(","),
       attempt.solver,
       ...attempt.solverArguments,
     ],
   };
+}
+
+/** The slurm job's comment. */
+export function commentOf(
+  { solveId, attempt }: Pick<SolveAttempt, "solveId" | "attempt">,
+  token: string,
+): string {
+  return checkValue("comment", `solve=${short12(solveId)}.attempt=${attempt}.token=${token}`);
 }
 
 /** Makes the folders that the wrapper writes to. @throws {SystemError} OUTPUT_UNWRITABLE. */
@@ -99,85 +112,4 @@ export async function prepareAttempt(attempt: SolveAttempt): Promise<void> {
   for (const folder of [attempt.folder, dirname(attempt.output)]) {
     await makeFolder(folder);
   }
-}
-
-const exitRecord = v.object({
-  exitCode: v.pipe(v.number(), v.integer()),
-  signal: v.nullable(v.pipe(v.number(), v.integer())),
-});
-
-/** The wrapper's exit.json, or undefined while (or for ever, when it was killed) there is none. */
-export async function readExit(folder: string): Promise<ExitRecord | undefined> {
-  const parsed = v.safeParse(exitRecord, parseJson(await readText(join(folder, "exit.json"))));
-  return parsed.success ? parsed.output : undefined;
-}
-
-/**
- * How an attempt ended, from Slurm's last word and what the wrapper left.
- *
- * @param job - as Slurm knows it, ended; undefined when Slurm has forgotten it or is gone. Then
- *   only exit.json counts, and a signal in it means that the attempt went down with its Slurm.
- */
-export async function attemptOutcome(
-  job: SlurmJob | undefined,
-  folder: string,
-): Promise<AttemptOutcome> {
-  const exit = await readExit(folder);
-  if (job === undefined && (exit === undefined || exit.signal !== null)) {
-    const error = new SystemError("SOLVE_FAILED", "the slurm job vanished without a result");
-    return { state: "LOST", exitCode: exit?.exitCode ?? null, reason: "Forgotten", error };
-  }
-  const exitCode = exit?.exitCode ?? (job?.signal === 0 ? job.exitCode : null);
-  const state = job?.state ?? (exitCode === 0 ? "COMPLETED" : "FAILED");
-  const reason = job?.reason ?? "None";
-  const succeeded = state === "COMPLETED" && exitCode === 0;
-  const error = succeeded ? null : await failure(state, exitCode, reason, folder);
-  return { state, exitCode, reason, error };
-}
-
-async function failure(
-  state: SlurmJob["state"],
-  exitCode: number | null,
-  reason: string,
-  folder: string,
-): Promise<SystemError> {
-  const ended = exitCode === null ? {} : { exitCode };
-  const where: Where = { uri: folder, slurmState: state, reason, ...ended };
-  if (codeOf(state) !== "SOLVE_FAILED") {
-    return new SystemError(codeOf(state), `the slurm job ended as ${state}`, where);
-  }
-  const said = await readSolverError(folder);
-  if (said !== undefined) {
-    return new SystemError("SOLVE_FAILED", `${said.code}: ${said.what}`, {
-      ...where,
-      ...said.where,
-    });
-  }
-  return new SystemError("SOLVE_FAILED", describeExit(exitCode, state), where);
-}
-
-function codeOf(state: SlurmJob["state"]): ErrorCode {
-  if (state === "CANCELLED") return "SOLVE_CANCELLED";
-  return state === "TIMEOUT" || state === "DEADLINE" ? "SOLVE_TIMEOUT" : "SOLVE_FAILED";
-}
-
-function describeExit(exitCode: number | null, state: string): string {
-  if (exitCode === STARTED_BEFORE) return "Slurm started the attempt a second time";
-  if (exitCode === NOT_PUBLISHED) {
-    return "the result can't be put under its final name; where another one stands, take --fresh";
-  }
-  if (exitCode === NO_MODULE) return "a module can't be loaded: stderr.log has its words";
-  if (state === "OUT_OF_MEMORY") {
-    return "the slurm job used more memory than it had: more --mem, or more ranks of less each";
-  }
-  if (exitCode === null) return `the slurm job ended as ${state}`;
-  const signal = exitCode > 128 ? `, signal ${exitCode - 128}` : "";
-  // Its own words may be lost where they can't be written, as on a full disk.
-  const meaning = SOLVER_EXITS[exitCode]?.meaning;
-  const said = meaning === undefined ? signal : `: ${meaning}`;
-  return `the solver ended with exit code ${exitCode}${said}`;
-}
-
-async function readText(path: string): Promise<string> {
-  return await readFile(path, "utf8").catch(() => "");
 }

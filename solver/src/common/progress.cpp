@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 
 namespace ligase {
@@ -11,13 +12,16 @@ namespace {
 
 std::atomic<const char*> currentPhase = "start";
 std::atomic<double> currentFraction = 0;
+std::atomic<uint64_t> steps = 0;
 
 using Time = std::chrono::steady_clock;
 
 void writeLine(Time::time_point start) {
   const std::chrono::duration<double> passed = Time::now() - start;
-  std::printf("{\"progress\":{\"phase\":\"%s\",\"fraction\":%.4f,\"seconds\":%.1f}}\n",
-              currentPhase.load(), currentFraction.load(), passed.count());
+  std::printf(
+      "{\"progress\":{\"phase\":\"%s\",\"fraction\":%.4f,\"steps\":%llu,\"seconds\":%.1f}}\n",
+      currentPhase.load(), currentFraction.load(), (unsigned long long)steps.load(),
+      passed.count());
   std::fflush(stdout);
 }
 
@@ -26,9 +30,15 @@ void writeLine(Time::time_point start) {
 void setPhase(const char* phase) {
   currentFraction = 0;
   currentPhase = phase;
+  countStep();
 }
 
-void setFraction(double fraction) { currentFraction = fraction; }
+void setFraction(double fraction) {
+  currentFraction = fraction;
+  countStep();
+}
+
+void countStep() { steps.fetch_add(1, std::memory_order_relaxed); }
 
 ProgressLines::ProgressLines(bool speaks) {
   if (!speaks) return;

@@ -1,6 +1,7 @@
 // Owns what a solve says while it works: on rank 0, one line `{"progress":{"phase","fraction",
-// "seconds"}}` a second on stdout, `seconds` since the start. Invariants: the run facts are the
-// last line of stdout; nothing here touches MPI or the result.
+// "steps","seconds"}}` a second on stdout: `steps` grow while the ranks get on, `seconds` count
+// from the start. Invariants: the run facts are the last line of stdout; nothing here touches MPI
+// or the result.
 #pragma once
 
 #include <condition_variable>
@@ -15,6 +16,9 @@ void setPhase(const char* phase);
 
 /// How much of the phase is done, 0..1; cheap enough for any loop. Not collective.
 void setFraction(double fraction);
+
+/// One more step of this rank: a part of a phase, an MPI call that returned. Not collective.
+void countStep();
 
 /// Writes the lines while it lives.
 class ProgressLines {

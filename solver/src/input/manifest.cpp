@@ -20,16 +20,16 @@ constexpr uint64_t countMax = 9007199254740991;
   throw SolverError(Exit::badData, "manifest: " + field + " " + what);
 }
 
-/// An object with exactly these keys.
+/// An object with exactly these keys, and perhaps the optional one.
 const Json& object(const Json& value, const std::string& field,
-                   std::initializer_list<const char*> keys) {
+                   std::initializer_list<const char*> keys, const std::string& optional = "") {
   if (!value.is_object()) fail(field, "isn't an object");
   for (const char* key : keys) {
     if (!value.contains(key)) fail(field + "." + key, "is missing");
   }
   const std::set<std::string> known(keys.begin(), keys.end());
   for (const auto& [key, _] : value.items()) {
-    if (!known.contains(key)) fail(field + "." + key, "isn't a known field");
+    if (!known.contains(key) && key != optional) fail(field + "." + key, "isn't a known field");
   }
   return value;
 }
@@ -135,7 +135,8 @@ Manifest parseChecked(const std::string& source) {
   const Json json = Json::parse(source);
   object(json, "manifest",
          {"schema", "jobId", "rows", "dimensions", "metric", "encoder", "inputs", "reads",
-          "filteredReasons", "shards"});
+          "filteredReasons", "shards"},
+         "quarantine");
   Manifest manifest;
   parseHead(json, manifest);
   int64_t row = 0;

@@ -6,13 +6,16 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { connectSlurm } from "../../../head/slurm/commands.ts";
-import { lookOnce, releaseOnce, submitOnce } from "../../../head/slurm/launch.ts";
-import { readExit, submitRequest } from "../../../head/slurm/solve-attempt.ts";
+import { readExit } from "../../../head/slurm/attempt/ends.ts";
+import { filesIn } from "../../../head/slurm/attempt/files.ts";
 import { signalExactly } from "../../../runtime/processes.ts";
 import {
   compileMpiProgram,
   JOB_WAIT,
+  look,
   newAttempt,
+  release,
+  requestOf,
   startTestSlurm,
   submit,
   type TestSlurm,
@@ -40,9 +43,9 @@ describe("an attempt", () => {
 
     const outcome = await toEnd(at.slurm, ref, attempt);
     expect(outcome).toEqual({ state: "COMPLETED", exitCode: 0, reason: "None", error: null });
-    expect(await readExit(attempt.folder)).toEqual({ exitCode: 0, signal: null });
+    expect(await readExit(filesIn(attempt.folder))).toEqual({ exitCode: 0, signal: null });
     expect(readFileSync(attempt.output, "utf8")).toBe(`${at.mark} ${getPriority() + 5}\n`);
-    expect(readFileSync(join(attempt.folder, "started"), "utf8")).toBe(`${ref.id}\n`);
+    expect(readFileSync(join(attempt.folder, "started"), "utf8").split("\n")[0]).toBe(ref.id);
   });
 
   test("runs its ranks as one MPI program", async () => {
@@ -70,9 +73,9 @@ describe("an attempt", () => {
   test("that asks for what there isn't is refused, and no job of it is left", async () => {
     const attempt = { ...(await newAttempt(at, {})), options: ["--partition=nowhere"] };
     const refused = submit(at.slurm, attempt);
-    await expect(refused).rejects.toMatchObject({ code: "SLURM_FAILED" });
+    await expect(refused).rejects.toMatchObject({ code: "SLURM_REFUSED" });
     await expect(refused).rejects.toThrow(/partition/i);
-    expect(await at.slurm.find(submitRequest(attempt).name)).toEqual([]);
+    expect(await at.slurm.find(requestOf(attempt).name)).toEqual([]);
   });
 
   test("that needs a module that no node has ends before its ranks, and says so", async () => {
@@ -90,13 +93,13 @@ describe("an attempt", () => {
     const wait = `echo '${line}'; while [ ! -e '${gate}' ]; do sleep 0.05; done`;
     const attempt = await newAttempt(at, { script: `${wait}\necho x > "$out"` });
     const ref = await submit(at.slurm, attempt);
-    const look = () => lookOnce(at.slurm, ref, attempt.folder);
+    const looked = () => look(at.slurm, ref, attempt);
     const held = { slurmState: "PENDING", reason: "JobHeldUser", progress: null };
-    expect(await look()).toEqual({ at: held });
-    await releaseOnce(at.slurm, ref);
+    expect(await looked()).toEqual({ kind: "running", at: held });
+    await release(at.slurm, ref, attempt);
     const seen = await vi.waitUntil(async () => {
-      const { outcome, at: place } = { at: undefined, ...(await look()) };
-      return outcome === undefined && place?.progress ? place : undefined;
+      const answer = await looked();
+      return answer.kind === "running" && answer.at.progress ? answer.at : undefined;
     }, JOB_WAIT);
     const progress = { phase: "knn", fraction: 0.5, seconds: 1 };
     expect(seen).toEqual({ slurmState: "RUNNING", reason: "None", progress });
@@ -126,16 +129,64 @@ describe("an attempt", () => {
     expect(outcome.error?.what).toBe("the solver ended with exit code 137, signal 9");
   });
 
+  test("of which a rank stands still ends whole, in time, and is worth another", async () => {
+    const line = '{"progress":{"phase":"knn","fraction":0.5,"steps":7,"seconds":1}}';
+    const stop = `echo $$ > '${at.root}/stopped'; kill -STOP $$`;
+    const stands = `if [ "$SLURM_PROCID" = 1 ]; then ${stop}; fi`;
+    const says = `while :; do echo '${line}'; sleep 0.2; done`;
+    const first = await newAttempt(at, { script: `${stands}\n${says}` });
+    const times = { fenceMs: 5_000, beatMs: 200, leaseMs: 5_000, stallMs: 1_000 };
+    const attempt = { ...first, times };
+    const outcome = await toEnd(at.slurm, await submit(at.slurm, attempt), attempt);
+    expect(outcome).toMatchObject({
+      state: "STALLED",
+      exitCode: 95,
+      error: { code: "SOLVE_LOST" },
+    });
+    const pid = Number(readFileSync(join(at.root, "stopped"), "utf8"));
+    await vi.waitUntil(() => !existsSync(`/proc/${pid}`), JOB_WAIT);
+    expect(existsSync(attempt.output)).toBe(false);
+  });
+
+  test("that its head has given up ends its ranks, though Slurm was told nothing", async () => {
+    const attempt = await newAttempt(at, { script: "exec sleep 600" });
+    const ref = await submit(at.slurm, attempt);
+    await release(at.slurm, ref, attempt);
+    const files = filesIn(attempt.folder);
+    await vi.waitUntil(async () => (await files.read("heartbeat")) !== undefined, JOB_WAIT);
+    await files.create("ended", "cancelled\n");
+    expect(await untilEnd(at.slurm, ref, attempt)).toMatchObject({ state: "CANCELLED" });
+  });
+
+  test("whose second copy somebody releases runs once, as the job that was meant", async () => {
+    const attempt = await newAttempt(at, { script: `echo "$SLURM_JOB_ID" > "$out"` });
+    const short = {
+      ...attempt,
+      times: { fenceMs: 200, beatMs: 200, leaseMs: 5_000, stallMs: 60_000 },
+    };
+    const ref = await submit(at.slurm, short);
+    const copy = await at.slurm.submitHeld(requestOf(short));
+    if (copy.kind !== "submitted") throw new Error(copy.why);
+    await at.slurm.release(copy.job);
+    const ended = await vi.waitUntil(async () => {
+      const job = await at.slurm.poll(copy.job);
+      return job?.state === "FAILED" ? job : undefined;
+    }, JOB_WAIT);
+    expect(ended).toMatchObject({ exitCode: 93 });
+    expect((await toEnd(at.slurm, ref, short)).error).toBeNull();
+    expect(readFileSync(attempt.output, "utf8")).toBe(`${ref.id}\n`);
+  });
+
   test("cancelled from outside ends as CANCELLED, recorded, with no scratch left", async () => {
     const attempt = await newAttempt(at, { script: `echo half > "$out"; exec sleep 600` });
     const ref = await submit(at.slurm, attempt);
-    await releaseOnce(at.slurm, ref);
+    await release(at.slurm, ref, attempt);
     const scratch = () => readdirSync(join(at.root, "out")).find((name) => name.includes(ref.name));
     await vi.waitUntil(() => scratch() !== undefined, JOB_WAIT);
     await run("scancel", [ref.id], { env: at.env });
     const outcome = await untilEnd(at.slurm, ref, attempt);
     expect(outcome).toMatchObject({ state: "CANCELLED", error: { code: "SOLVE_CANCELLED" } });
-    expect(await readExit(attempt.folder)).toMatchObject({ signal: 15 });
+    expect(await readExit(filesIn(attempt.folder))).toMatchObject({ signal: 15 });
     expect(scratch()).toBeUndefined();
     expect(existsSync(attempt.output)).toBe(false);
   });
@@ -155,9 +206,9 @@ describe("an attempt", () => {
 describe("a submission", () => {
   test("is found by name, and a second one isn't made", async () => {
     const attempt = await newAttempt(at, {});
-    const request = submitRequest(attempt);
-    const ref = await submitOnce(at.slurm, request);
-    expect(await submitOnce(at.slurm, request)).toEqual(ref);
+    const request = requestOf(attempt);
+    const ref = await submit(at.slurm, attempt);
+    expect(await submit(at.slurm, attempt)).toEqual(ref);
     expect(await at.slurm.find(request.name)).toMatchObject([{ ...ref, held: true }]);
     expect(await at.slurm.find(`${request.name}0`)).toEqual([]);
     await at.slurm.cancel(ref);
@@ -165,10 +216,11 @@ describe("a submission", () => {
   });
 
   test("doubled by a late answer leaves one: the other held job is cancelled", async () => {
-    const request = submitRequest(await newAttempt(at, {}));
+    const attempt = await newAttempt(at, {});
+    const request = requestOf(attempt);
     await at.slurm.submitHeld(request);
     await at.slurm.submitHeld(request);
-    const ref = await submitOnce(at.slurm, request);
+    const ref = await submit(at.slurm, attempt);
     const jobs = await at.slurm.find(request.name);
     expect(jobs).toHaveLength(2);
     expect(jobs.filter(({ held }) => held)).toMatchObject([ref]);
@@ -177,8 +229,8 @@ describe("a submission", () => {
 
   test("of more ranks than there are cores is refused instead of waiting for ever", async () => {
     const attempt = { ...(await newAttempt(at, {})), ranks: 99 };
-    await expect(submit(at.slurm, attempt)).rejects.toMatchObject({ code: "SLURM_FAILED" });
-    expect(await at.slurm.find(submitRequest(attempt).name)).toEqual([]);
+    await expect(submit(at.slurm, attempt)).rejects.toMatchObject({ code: "SLURM_REFUSED" });
+    expect(await at.slurm.find(requestOf(attempt).name)).toEqual([]);
   });
 });
 
@@ -212,7 +264,7 @@ test("a controller that hangs is an error in time, and a job isn't lost by it", 
   signalExactly(controller, "SIGSTOP");
   try {
     await expect(hasty.poll(ref)).rejects.toMatchObject({ code: "SLURM_FAILED" });
-    const outcome = await hasty.submitHeld(submitRequest(await newAttempt(at, {})));
+    const outcome = await hasty.submitHeld(requestOf(await newAttempt(at, {})));
     expect(outcome.kind).toBe("unknown");
   } finally {
     signalExactly(controller, "SIGCONT");

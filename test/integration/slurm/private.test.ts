@@ -23,6 +23,7 @@ import {
   newAttempt,
   newMark,
   ourProcesses,
+  release,
   startTestSlurm,
   submit,
   temporaryRoot,
@@ -194,7 +195,7 @@ async function begin(): Promise<TestSlurm> {
 async function startRanks(at: TestSlurm): Promise<void> {
   const up = join(at.root, "up");
   const attempt = await newAttempt(at, { args: ["-c", ': > "$0"; exec sleep 600', up] });
-  await at.slurm.release(await submit(at.slurm, attempt));
+  await release(at.slurm, await submit(at.slurm, attempt), attempt);
   await vi.waitUntil(() => existsSync(up), JOB_WAIT);
 }
 

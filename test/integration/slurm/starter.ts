@@ -8,9 +8,16 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { connectSlurm } from "../../../head/slurm/commands.ts";
-import { pollOnce, releaseOnce, submitOnce } from "../../../head/slurm/launch.ts";
+import { filesIn } from "../../../head/slurm/attempt/files.ts";
+import { lookStep, releaseStep, submitStep } from "../../../head/slurm/launch.ts";
 import { type PrivateSlurm, startPrivateSlurm } from "../../../head/slurm/private.ts";
-import { prepareAttempt, submitRequest } from "../../../head/slurm/solve-attempt.ts";
+import {
+  attemptName,
+  commentOf,
+  prepareAttempt,
+  submitRequest,
+} from "../../../head/slurm/solve-attempt.ts";
+import { processClock } from "../../../runtime/clock.ts";
 
 export interface StarterOptions {
   /** Folder that its user may write. */
@@ -79,12 +86,21 @@ async function runJob({ connection }: PrivateSlurm): Promise<unknown> {
     solverArguments: ["-c", `for out; do :; done\n${options.script}`, "solver"],
   };
   await prepareAttempt(attempt);
-  const request = { ...submitRequest(attempt), script: options.attemptScript };
-  const ref = await submitOnce(slurm, request);
-  await releaseOnce(slurm, ref);
+  const token = "0011223344556677";
+  const request = { ...submitRequest(attempt, token), script: options.attemptScript };
+  const held = {
+    ...{ slurm, files: filesIn(folder), memory: {}, clock: processClock },
+    name: attemptName(attempt.solveId, attempt.attempt),
+    comment: commentOf(attempt, token),
+  };
+  const submitted = await submitStep(held, request, true);
+  if (submitted.kind !== "submitted") throw new Error(JSON.stringify(submitted));
+  await releaseStep(held, submitted.job);
   for (;;) {
-    const outcome = await pollOnce(slurm, ref, folder);
-    if (outcome !== undefined) return { state: outcome.state, exitCode: outcome.exitCode };
+    const answer = await lookStep(held, submitted.job);
+    if (answer.kind === "ended") {
+      return { state: answer.outcome.state, exitCode: answer.outcome.exitCode };
+    }
     await delay(50);
   }
 }

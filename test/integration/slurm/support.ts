@@ -7,11 +7,21 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { vi } from "vitest";
 import { connectSlurm } from "../../../head/slurm/commands.ts";
-import { pollOnce, releaseOnce, submitOnce } from "../../../head/slurm/launch.ts";
+import { processClock } from "../../../runtime/clock.ts";
+import { type AttemptOutcome } from "../../../head/slurm/attempt/ends.ts";
+import { filesIn } from "../../../head/slurm/attempt/files.ts";
+import {
+  type HeldAttempt,
+  lookStep,
+  releaseStep,
+  type StepAnswer,
+  submitStep,
+} from "../../../head/slurm/launch.ts";
 import { type PrivateSlurm, startPrivateSlurm } from "../../../head/slurm/private.ts";
 import type { Slurm, SlurmJobRef } from "../../../head/slurm/slurm.ts";
 import {
-  type AttemptOutcome,
+  attemptName,
+  commentOf,
   prepareAttempt,
   type SolveAttempt,
   submitRequest,
@@ -89,8 +99,45 @@ export async function newAttempt(
   return attempt;
 }
 
+/** What the tests' attempts call themselves. */
+export const TOKEN = "0011223344556677";
+/** The wrapper's times, short. */
+const TIMES = { fenceMs: 5_000, beatMs: 200, leaseMs: 5_000, stallMs: 60_000 };
+
+export function requestOf(attempt: SolveAttempt): ReturnType<typeof submitRequest> {
+  return submitRequest({ times: TIMES, ...attempt }, TOKEN);
+}
+
+/** An attempt as a leader holds it that knows nothing of earlier ones. */
+export function held(slurm: Slurm, attempt: SolveAttempt): HeldAttempt {
+  return {
+    ...{ slurm, files: filesIn(attempt.folder), memory: {}, clock: processClock },
+    name: attemptName(attempt.solveId, attempt.attempt),
+    comment: commentOf(attempt, TOKEN),
+  };
+}
+
 export async function submit(slurm: Slurm, attempt: SolveAttempt): Promise<SlurmJobRef> {
-  return await submitOnce(slurm, submitRequest(attempt));
+  const answer = await submitStep(held(slurm, attempt), requestOf(attempt), true);
+  if (answer.kind === "refused") throw answer.error;
+  if (answer.kind !== "submitted") throw new Error(JSON.stringify(answer));
+  return answer.job;
+}
+
+export async function release(
+  slurm: Slurm,
+  ref: SlurmJobRef,
+  attempt: SolveAttempt,
+): Promise<StepAnswer> {
+  return await releaseStep(held(slurm, attempt), ref);
+}
+
+export async function look(
+  slurm: Slurm,
+  ref: SlurmJobRef,
+  attempt: SolveAttempt,
+): Promise<StepAnswer> {
+  return await lookStep(held(slurm, attempt), ref);
 }
 
 /** Releases the job and waits for its end. */
@@ -99,7 +146,7 @@ export async function toEnd(
   ref: SlurmJobRef,
   attempt: SolveAttempt,
 ): Promise<AttemptOutcome> {
-  await releaseOnce(slurm, ref);
+  await release(slurm, ref, attempt);
   return await untilEnd(slurm, ref, attempt);
 }
 
@@ -108,8 +155,11 @@ export async function untilEnd(
   ref: SlurmJobRef,
   attempt: SolveAttempt,
 ): Promise<AttemptOutcome> {
-  const ended = () => pollOnce(slurm, ref, attempt.folder);
-  return await vi.waitUntil(ended, JOB_WAIT);
+  const it = held(slurm, attempt);
+  return await vi.waitUntil(async () => {
+    const answer = await lookStep(it, ref);
+    return answer.kind === "ended" ? answer.outcome : undefined;
+  }, JOB_WAIT);
 }
 
 /** The pids that carry the mark or hold files under the folder, this process apart. */

@@ -14,15 +14,18 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { submitRequest } from "../../../head/slurm/solve-attempt.ts";
+import { filesIn } from "../../../head/slurm/attempt/files.ts";
+import { submitRequest, type WrapperTimes } from "../../../head/slurm/solve-attempt.ts";
 
 const WAIT = { timeout: 10_000, interval: 5 };
+const TIMES: WrapperTimes = { fenceMs: 400, beatMs: 50, leaseMs: 5_000, stallMs: 60_000 };
 let root: string;
 let output: string;
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "lgs-"));
   for (const name of ["bin", "state", "out dir"]) mkdirSync(join(root, name));
+  release("c 5");
   output = join(root, "out dir", "x $(id)_sim.nc");
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
@@ -38,6 +41,7 @@ describe("an attempt", () => {
     expect(exitRecord()).toEqual({ exitCode: 0, signal: null });
     expect(readdirSync(join(root, "state")).sort()).toEqual([
       "exit.json",
+      "released",
       "started",
       "stderr.log",
       "stdout.log",
@@ -118,6 +122,7 @@ describe("what Slurm grants", () => {
       rmSync(join(root, folder), { recursive: true });
       mkdirSync(join(root, folder));
     }
+    release("c 5");
     return await budget({});
   }
 });
@@ -163,12 +168,103 @@ describe("a result that stands already", () => {
   });
 });
 
-test("an attempt that was started before does nothing at all", async () => {
-  writeFileSync(join(root, "state", "started"), "7\n");
-  expect(await attempt('echo data > "$out"')).toBe(90);
-  expect(readdirSync(join(root, "state"))).toEqual(["started"]);
-  expect(existsSync(output)).toBe(false);
-  expect(existsSync(join(root, "args"))).toBe(false);
+describe("the fence", () => {
+  const untouched = (...names: string[]) => {
+    expect(readdirSync(join(root, "state")).sort()).toEqual(names);
+    expect(existsSync(output)).toBe(false);
+    expect(existsSync(join(root, "args"))).toBe(false);
+  };
+
+  test.each([
+    ["by another slurm job", "7\nboot pid:[1] 2 3\n"],
+    ["by a head that gave it up", "never cancelled\n"],
+  ])("keeps an attempt that was started %s from doing anything at all", async (_who, text) => {
+    writeFileSync(join(root, "state", "started"), text);
+    expect(await attempt('echo data > "$out"')).toBe(90);
+    untouched("released", "started");
+  });
+
+  test.each([
+    ["isn't released", undefined],
+    ["isn't the released one", "c 4"],
+    ["is another cluster's", "d 5"],
+  ])("keeps a slurm job that %s from the attempt's start", async (_what, released) => {
+    rmSync(join(root, "state", "released"));
+    if (released !== undefined) release(released);
+    expect(await attempt('echo data > "$out"')).toBe(93);
+    untouched(...(released === undefined ? [] : ["released"]));
+  });
+
+  test("waits for a release that shows late", async () => {
+    rmSync(join(root, "state", "released"));
+    const child = start('echo data > "$out"', [], {}, [], { ...TIMES, fenceMs: 8_000 });
+    await vi.waitUntil(() => existsSync(`/proc/${child.pid}/fd/8`), WAIT);
+    release("c 5");
+    expect(await once(child, "exit")).toEqual([0, null]);
+  });
+
+  test("says whose process holds it: this machine sees whether that lives", async () => {
+    const child = start(`: > ${root}/up; exec sleep 5`);
+    await vi.waitUntil(() => existsSync(join(root, "up")), WAIT);
+    const started = readFileSync(join(root, "state", "started"), "utf8");
+    const files = filesIn(join(root, "state"));
+    expect(started).toMatch(/^5\n/);
+    expect(files.isWrapperAlive(started)).toBe(true);
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(files.isWrapperAlive(started)).toBe(false);
+    expect(files.isWrapperAlive("5\nother-boot pid:[1] 5 6\n")).toBeUndefined();
+  });
+});
+
+describe("the watcher", () => {
+  const body = (): string => `: > ${root}/up; trap 'exit 143' TERM; while :; do sleep 0.05; done`;
+
+  test("beats while the ranks run", async () => {
+    const child = start(body());
+    const beats = () => Number(readOr("heartbeat"));
+    await vi.waitUntil(() => beats() > 2, WAIT);
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([143, null]);
+  });
+
+  test("ends the ranks when the head has given the attempt up", async () => {
+    const child = start(body());
+    await vi.waitUntil(() => existsSync(join(root, "up")), WAIT);
+    writeFileSync(join(root, "state", "ended"), "cancelled\n");
+    expect(await once(child, "exit")).toEqual([94, null]);
+    expect(exitRecord()).toEqual({ exitCode: 94, signal: null });
+  });
+
+  test("ends the ranks when no beat can be written any more", async () => {
+    mkdirSync(join(root, "state", "heartbeat"));
+    expect(await once(start(body(), [], {}, [], { ...TIMES, leaseMs: 300 }), "exit")).toEqual([
+      96,
+      null,
+    ]);
+  });
+
+  const line = (steps: number) =>
+    `{"progress":{"phase":"knn","fraction":0.5,"steps":${steps},"seconds":1}}`;
+  test("ends ranks whose solver makes no step, though it goes on to say so", async () => {
+    const said = `(while :; do echo '${line(7)}'; sleep 0.05; done) &\ntalker=$!
+      trap 'kill $talker; exit 143' TERM; while :; do sleep 0.05; done`;
+    expect(await once(start(said, [], {}, [], { ...TIMES, stallMs: 400 }), "exit")).toEqual([
+      95,
+      null,
+    ]);
+  });
+
+  test("leaves ranks alone that make steps, however little gets done", async () => {
+    const said = `for n in 1 2 3 4 5 6 7 8 9 10 11 12; do
+      printf '{"progress":{"phase":"knn","fraction":0,"steps":%d,"seconds":1}}\\n' $n
+      sleep 0.2
+    done; echo x > "$out"`;
+    expect(await once(start(said, [], {}, [], { ...TIMES, stallMs: 1_500 }), "exit")).toEqual([
+      0,
+      null,
+    ]);
+  });
 });
 
 test("SIGTERM reaches the ranks' launcher, and the end is recorded", async () => {
@@ -204,26 +300,43 @@ function start(
   args: readonly string[] = [],
   env: Record<string, string> = {},
   modules: readonly string[] = [],
+  times: WrapperTimes = TIMES,
 ) {
   const note = `printf '%s\\0' "$@" > ${root}/args; for out; do :; done`;
   const text = `#!/bin/sh\n${note}\n${body}\n`;
   writeFileSync(join(root, "bin", "srun"), text, { mode: 0o755 });
-  const { script, scriptArguments } = submitRequest({
-    solveId: "0123456789abcdef".repeat(4),
-    attempt: 1,
-    ranks: 2,
-    timeLimitMinutes: 1,
-    folder: join(root, "state"),
-    output,
-    mark: "00112233445566ff",
-    solver: "/bin/solver",
-    solverArguments: args,
-    modules,
-  });
+  const { script, scriptArguments } = submitRequest(
+    {
+      solveId: "0123456789abcdef".repeat(4),
+      attempt: 1,
+      ranks: 2,
+      timeLimitMinutes: 1,
+      folder: join(root, "state"),
+      output,
+      mark: "00112233445566ff",
+      solver: "/bin/solver",
+      solverArguments: args,
+      modules,
+      times,
+    },
+    "0011",
+  );
+  const job = { SLURM_JOB_ID: "5", SLURM_CLUSTER_NAME: "c" };
   return spawn("bash", [script, ...scriptArguments], {
-    env: { PATH: `${root}/bin:/usr/bin:/bin`, TMPDIR: root, ...env },
+    env: { PATH: `${root}/bin:/usr/bin:/bin`, TMPDIR: root, ...job, ...env },
     stdio: "ignore",
   });
+}
+
+/** What the head does before it lets the slurm job go. */
+function release(as: string): void {
+  writeFileSync(join(root, "state", "released"), `${as}\n`);
+}
+
+function readOr(name: string): string {
+  return existsSync(join(root, "state", name))
+    ? readFileSync(join(root, "state", name), "utf8")
+    : "";
 }
 
 function exitRecord(): unknown {

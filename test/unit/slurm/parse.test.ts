@@ -48,6 +48,8 @@ describe("a job's line", () => {
       exitCode: 0,
       signal: 0,
       reason: "JobHeldUser",
+      restarts: 0,
+      comment: "x",
     });
   });
 

@@ -47,10 +47,18 @@ test("private doesn't ask the machine's own", async () => {
 
 test("system doesn't fall back, and says why", async () => {
   const { env } = machine();
-  await expect(detectSlurm("system", { env })).rejects.toMatchObject({
+  await expect(detectSlurm("system", { env, waitMs: 0 })).rejects.toMatchObject({
     code: "SLURM_MISSING",
     what: "the machine's own Slurm can't be used: sinfo shows no nodes",
   });
+});
+
+test("system waits for one that is silent for a moment", async () => {
+  const fakes = answering(machine());
+  fakes.set("sinfo", 'if [ -e "$0.asked" ]; then echo 3; else touch "$0.asked"; exit 1; fi');
+  const choice = await detectSlurm("system", { env: fakes.env, waitMs: 5_000 });
+  expect(choice).toMatchObject({ kind: "system" });
+  expect(fakes.calls("sinfo").length).toBe(2);
 });
 
 test("a machine without the daemons hears what to install", async () => {

@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { SlurmJob } from "../../../head/slurm/slurm.ts";
+import { attemptOutcome as outcomeOf } from "../../../head/slurm/attempt/ends.ts";
+import { filesIn } from "../../../head/slurm/attempt/files.ts";
 import { readSolverError } from "../../../head/slurm/attempt/left.ts";
 import {
   attemptName,
-  attemptOutcome,
   scratchPath,
   type SolveAttempt,
   submitRequest,
@@ -33,9 +34,9 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe("the request", () => {
   test("carries names in options and everything else as arguments", () => {
-    expect(submitRequest(ATTEMPT)).toEqual({
+    expect(submitRequest(ATTEMPT, "0011")).toEqual({
       name: "ligase-0123456789ab-2",
-      comment: "solve=0123456789ab.attempt=2",
+      comment: "solve=0123456789ab.attempt=2.token=0011",
       ranks: 3,
       timeLimitMinutes: 60,
       options: [],
@@ -47,6 +48,7 @@ describe("the request", () => {
         "/out/.$(id) x_sim.nc.ligase-0123456789ab-2",
         "/out/$(id) x_sim.nc",
         "",
+        "15000,2000,10000,45000",
         "/opt/mpi_dna_seq",
         "--embeddings",
         "/out/embeddings",
@@ -63,27 +65,29 @@ describe("the request", () => {
   test.each([{ folder: "a" }, { output: "-x" }, { solver: "mpi" }, { mark: "a b" }])(
     "with %j is refused",
     (changes) => {
-      expect(() => submitRequest({ ...ATTEMPT, ...changes })).toThrow(/USAGE/);
+      expect(() => submitRequest({ ...ATTEMPT, ...changes }, "0011")).toThrow(/USAGE/);
     },
   );
 });
 
+const attemptOutcome = (of: SlurmJob | undefined, at: string) => outcomeOf(of, filesIn(at));
+
 describe("the outcome", () => {
-  test("is success only when Slurm and the wrapper agree on it", async () => {
+  test("is success when the wrapper says so, whatever became of its slurm job", async () => {
     leave("exit.json", '{"exitCode":0,"signal":null}\n');
     const done = { state: "COMPLETED", exitCode: 0, error: null };
     expect(await attemptOutcome(job("COMPLETED"), folder)).toMatchObject(done);
-    // Slurm forgot the job: the wrapper's word is enough.
+    // Slurm forgot the job, or lost its node while that cleaned up: the result stands.
     expect(await attemptOutcome(undefined, folder)).toMatchObject(done);
+    expect(await attemptOutcome(job("NODE_FAIL"), folder)).toMatchObject(done);
   });
 
-  test.each([
-    ["COMPLETED", 65],
-    ["NODE_FAIL", 0],
-  ] as const)("isn't success for %s with exit code %d", async (state, exitCode) => {
-    leave("exit.json", `{"exitCode":${exitCode},"signal":null}\n`);
-    const outcome = await attemptOutcome(job(state), folder);
-    expect(outcome).toMatchObject({ exitCode, error: { code: "SOLVE_FAILED" } });
+  test("isn't success by Slurm's word alone: another's job may have had the name", async () => {
+    const outcome = await attemptOutcome(job("COMPLETED"), folder);
+    expect(outcome).toMatchObject({ state: "CUT_OFF", error: { code: "SOLVE_LOST" } });
+    leave("exit.json", '{"exitCode":65,"signal":null}\n');
+    const failed = { exitCode: 65, error: { code: "SOLVE_FAILED" } };
+    expect(await attemptOutcome(job("COMPLETED"), folder)).toMatchObject(failed);
   });
 
   test.each([
@@ -91,11 +95,57 @@ describe("the outcome", () => {
     ["TIMEOUT", "SOLVE_TIMEOUT"],
     ["DEADLINE", "SOLVE_TIMEOUT"],
     ["FAILED", "SOLVE_FAILED"],
-    ["NODE_FAIL", "SOLVE_FAILED"],
-    ["OUT_OF_MEMORY", "SOLVE_FAILED"],
+    ["NODE_FAIL", "SOLVE_LOST"],
+    ["BOOT_FAIL", "SOLVE_LOST"],
+    ["PREEMPTED", "SOLVE_LOST"],
+    ["OUT_OF_MEMORY", "SOLVE_OUT_OF_MEMORY"],
   ] as const)("of a job that ended as %s is %s", async (state, code) => {
     const outcome = await attemptOutcome(job(state, { signal: 15 }), folder);
     expect(outcome).toMatchObject({ state, exitCode: null, error: { code } });
+  });
+
+  test("of states differ in their words", async () => {
+    const states = [
+      "CANCELLED",
+      "TIMEOUT",
+      "DEADLINE",
+      "NODE_FAIL",
+      "BOOT_FAIL",
+      "PREEMPTED",
+    ] as const;
+    const words = states.map(
+      async (state) => (await attemptOutcome(job(state), folder)).error?.what,
+    );
+    expect(new Set(await Promise.all(words)).size).toBe(states.length);
+  });
+
+  test.each([
+    [95, "FAILED", "STALLED"],
+    [96, "FAILED", "CUT_OFF"],
+    [93, "FAILED", "CUT_OFF"],
+    [94, "FAILED", "CUT_OFF"],
+    [94, "NODE_FAIL", "NODE_FAIL"],
+    [90, "FAILED", "REQUEUED"],
+  ] as const)(
+    "of the wrapper's code %d and %s is %s, and no fault of the solve",
+    async (code, of, is) => {
+      const outcome = await attemptOutcome(job(of, { exitCode: code }), folder);
+      expect(outcome).toMatchObject({ state: is, error: { code: "SOLVE_LOST" } });
+    },
+  );
+
+  test.each([
+    ["cancelled", "CANCELLED", "SOLVE_CANCELLED", "the solve was cancelled"],
+    ["cluster ended", "RECALLED", "SOLVE_LOST", "its cluster was ended"],
+    ["InvalidQOS", "REFUSED", "SLURM_REFUSED", "its quality of service isn't valid"],
+  ])("of what was given up as %s is %s", async (why, state, code, what) => {
+    leave("started", `never ${why}\n`);
+    const outcome = await attemptOutcome(job("CANCELLED"), folder);
+    expect(outcome).toMatchObject({ state, error: { code } });
+    expect(outcome.error?.what).toContain(what);
+    rmSync(join(folder, "started"));
+    leave("ended", `${why}\n`);
+    expect(await attemptOutcome(job("FAILED", { exitCode: 94 }), folder)).toMatchObject({ state });
   });
 
   test("of a cancelled job is SOLVE_CANCELLED though its wrapper wrote its end", async () => {
@@ -120,6 +170,7 @@ describe("the outcome", () => {
     [74, "the solver ended with exit code 74: A file couldn't be read or written."],
     [99, "the solver ended with exit code 99"],
     [90, "Slurm started the attempt a second time"],
+    [95, "a rank stood still: the solver made no step, and its ranks were ended"],
     [92, "a module can't be loaded: stderr.log has its words"],
     [91, "the result can't be put under its final name; where another one stands, take --fresh"],
     [137, "the solver ended with exit code 137, signal 9"],
@@ -136,7 +187,7 @@ describe("the outcome", () => {
     if (text !== undefined) leave("exit.json", text);
     expect(await attemptOutcome(undefined, folder)).toMatchObject({
       state: "LOST",
-      error: { code: "SOLVE_FAILED" },
+      error: { code: "SOLVE_LOST" },
     });
   });
 
@@ -157,5 +208,15 @@ function leave(name: string, text: string): void {
 
 function job(state: SlurmJob["state"], changes: Partial<SlurmJob> = {}): SlurmJob {
   const ref = { clusterName: "c", id: "1", name: attemptName(ATTEMPT.solveId, 2) };
-  return { ...ref, state, held: false, exitCode: 0, signal: 0, reason: "None", ...changes };
+  return {
+    ...ref,
+    state,
+    held: false,
+    exitCode: 0,
+    signal: 0,
+    reason: "None",
+    restarts: 0,
+    comment: "",
+    ...changes,
+  };
 }

@@ -15,6 +15,17 @@ let fakes: Fakes;
 let runner: SolveRunner;
 let target: SolveTarget;
 let work: string;
+let stateFolder: string;
+let now: number;
+
+function newRunner(): SolveRunner {
+  const access = { confPath: "/fake.conf", clusterName: "fake1", launcher: "srun-pmix" };
+  return new SolveRunner({
+    ...{ stateFolder, mark: "00112233445566ff", setActive: () => undefined },
+    access: async () => access,
+    clock: { now: () => now, after: () => () => undefined, soon: () => undefined },
+  });
+}
 
 beforeEach(async () => {
   fakes = fakeSlurm();
@@ -22,12 +33,9 @@ beforeEach(async () => {
   onTestFinished(() => void vi.unstubAllEnvs());
   fakes.set("sbatch", "echo 7");
   fakes.set("squeue", "exit 0");
-  const stateFolder = join(fakes.folder, "state");
-  const access = { confPath: "/fake.conf", clusterName: "fake1", launcher: "srun-pmix" };
-  runner = new SolveRunner({
-    ...{ stateFolder, mark: "00112233445566ff", setActive: () => undefined },
-    access: async () => access,
-  });
+  stateFolder = join(fakes.folder, "state");
+  now = 0;
+  runner = newRunner();
   const manifest = join(fakes.folder, "manifest.json");
   writeFileSync(manifest, "{}");
   const spec = solve({ ranks: 2, modules: ["mpi"] }).spec;
@@ -69,6 +77,7 @@ describe("a submission", () => {
 describe("a checkpoint", () => {
   const endWith = (exit: string, state = "FAILED") => {
     mkdirSync(work, { recursive: true });
+    mkdirSync(join(work, "..", "0"), { recursive: true });
     fakes.set("scontrol", controlWith(`echo '${jobLine({ id: "7", name: NAME, state, exit })}'`));
     return runner.run(target, POLL);
   };
@@ -97,16 +106,40 @@ describe("a checkpoint", () => {
 });
 
 test("a cancel reaches the job of its cluster alone, a silent Slurm is asked again", async () => {
+  await submit(0);
   fakes.set("scancel", "exit 0");
   const line = jobLine({ id: "7", name: NAME, state: "RUNNING" });
   fakes.set("scontrol", controlWith(`echo '${line}'`));
   const cancel = { op: "cancel", attempt: 0, slurmJobId: "7", clusterName: "fake1" } as const;
-  expect(await runner.run(target, { ...cancel, clusterName: "fake2" })).toEqual({
-    kind: "running",
-  });
+  // It never began, and never will: another cluster's job needs no word from this one.
+  const elsewhere = await runner.run(target, { ...cancel, clusterName: "fake2" });
+  expect(elsewhere).toMatchObject({ kind: "ended", end: { state: "CANCELLED" } });
   expect(fakes.calls("scancel")).toEqual([]);
-  expect(await runner.run(target, cancel)).toEqual({ kind: "running" });
+  expect(await runner.run(target, cancel)).toMatchObject({ kind: "running" });
   expect(fakes.calls("scancel")).toEqual([["7"]]);
+  now += 60_000;
   fakes.set("scancel", "echo 'scancel: error: Unable to contact slurm controller' >&2; exit 1");
   expect(await runner.run(target, cancel)).toMatchObject({ kind: "unreachable" });
+});
+
+test("a folder that isn't there says nothing of its attempt", async () => {
+  const line = jobLine({ id: "7", name: NAME, state: "NODE_FAIL" });
+  fakes.set("scontrol", controlWith(`echo '${line}'`));
+  expect(await runner.run(target, POLL)).toMatchObject({ kind: "unreachable" });
+});
+
+test("an sbatch without a clear answer is waited for; a later head searches first", async () => {
+  fakes.set("sbatch", "echo 'sbatch: error: Socket timed out on send/recv operation' >&2; exit 1");
+  expect(await submit(0)).toMatchObject({ kind: "waiting" });
+  fakes.set("sbatch", "echo 8");
+  runner = newRunner();
+  await runner.run(target, { op: "ready" });
+  expect(await submit(0)).toMatchObject({ kind: "waiting" });
+  now += 60_000;
+  expect(await submit(0)).toMatchObject({ kind: "submitted", slurmJobId: "8" });
+  // One token for all that is submitted of an attempt, whoever does.
+  const comments = fakes
+    .calls("sbatch")
+    .map((call) => call.find((one) => one.startsWith("--comment=")));
+  expect(new Set(comments).size).toBe(1);
 });
