@@ -18,6 +18,7 @@ export const TOO_SHORT = "too_short_for_encoder";
 
 /** The encoder `kmer` as an actor. The session loads with the first batch, or by `ready()`. */
 export class KmerEmbedder implements DescribedStage {
+  readonly deterministic = true;
   readonly #model: Model;
   readonly #pinned: string;
   #session: Promise<InferenceSession> | undefined;

@@ -2,9 +2,11 @@
  * The main job as a program: from FASTQ to NetCDF. Each step it names is one file. `ligase run`
  * submits it like any user's program; run again, it finds what stands and makes only the rest.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cluster } from "../runtime/client/cluster.ts";
+import { SystemError } from "../runtime/errors.ts";
+import { storageOf } from "../runtime/storage/open.ts";
+import { joinUri } from "../runtime/storage/uri.ts";
 import * as v from "valibot";
 import { launchEntries } from "../solver/launch.ts";
 import { parseManifest } from "../solver/manifest.ts";
@@ -17,7 +19,7 @@ import { ensureSample } from "./sample/file.ts";
 
 export { Embedder };
 
-/** What `ligase run` asks; its one argument, as JSON. All paths are absolute. */
+/** What `ligase run` asks; its one argument, as JSON. All paths are absolute, or s3://. */
 const pipelineOptions = v.object({
   /** None: the sample, made in the output folder. */
   inputs: v.array(v.string()),
@@ -26,6 +28,9 @@ const pipelineOptions = v.object({
   solve: v.boolean(),
   ranks: v.number(),
   timeLimitMinutes: v.optional(v.number()),
+  onBadRecord: v.optional(v.picklist(["fail", "quarantine", "skip"])),
+  /** Of one batch; 0 = any time. */
+  batchTimeoutMs: v.optional(v.number()),
   /** What the solve asks of Slurm; checked where the solve is made. */
   launch: v.optional(v.object(launchEntries), {}),
 });
@@ -42,6 +47,8 @@ export interface PipelineResult {
   readonly dimensions: number;
   readonly encoder: { readonly name: string; readonly sha256: string; readonly provider: string };
   readonly filteredReasons: Readonly<Record<string, number>>;
+  /** Side files with the records that were put aside. */
+  readonly quarantine: readonly string[];
   readonly manifest: string;
   readonly netcdf: string | null;
   readonly warnings: readonly string[];
@@ -56,23 +63,26 @@ export default async function pipeline(
 ): Promise<PipelineResult> {
   const options = v.parse(pipelineOptions, JSON.parse(argv[0] ?? "null"));
   const { output, ranks } = options;
-  const sample = join(output, "sample.fastq");
+  const sample = joinUri(output, "sample.fastq");
   const inputs = options.inputs.length > 0 ? options.inputs : [await ensureSample(sample)];
   const model = encoderOf(options.encoder);
   const netcdf = join(output, "results", `${sampleOf(inputs[0] ?? "")}_sim.nc`);
   const limit =
     options.timeLimitMinutes === undefined ? {} : { timeLimitMinutes: options.timeLimitMinutes };
 
+  const { onBadRecord, batchTimeoutMs } = options;
+  const within = batchTimeoutMs === undefined ? {} : { batchTimeoutMs };
   const sealed = await readFastq(...inputs)
-    .mapBatches(Embedder, { method: "embed", constructorArgs: [{ model }] })
-    .writeParquet(join(output, "embeddings"), {
+    .mapBatches(Embedder, { method: "embed", constructorArgs: [{ model }], ...within })
+    .writeParquet(joinUri(output, "embeddings"), {
+      onBadRecord,
       onSealed: options.solve
         ? solve({ ranks, output: netcdf, ...limit, ...options.launch })
         : undefined,
     });
   await sealed.continuation?.wait();
 
-  const manifest = parseManifest(await readFile(sealed.manifest));
+  const manifest = parseManifest(await readSealed(sealed.manifest));
   return {
     jobId: sealed.jobId,
     reads: manifest.reads,
@@ -81,10 +91,17 @@ export default async function pipeline(
     dimensions: manifest.dimensions,
     encoder: manifest.encoder,
     filteredReasons: manifest.filteredReasons,
+    quarantine: (manifest.quarantine ?? []).map(({ file }) => joinUri(output, "embeddings", file)),
     manifest: sealed.manifest,
     netcdf: options.solve ? netcdf : null,
     warnings: await warningsOf(inputs),
   };
+}
+
+async function readSealed(uri: string): Promise<Buffer> {
+  const bytes = await storageOf(uri).readIfPresent(uri);
+  if (bytes !== undefined) return bytes;
+  throw new SystemError("STORAGE_FAILED", "a sealed dataset has lost its manifest", { uri });
 }
 
 async function warningsOf(inputs: readonly string[]): Promise<string[]> {

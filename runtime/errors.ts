@@ -38,6 +38,7 @@ export const ERRORS = {
   },
   FASTQ_BAD_RECORD: { meaning: "A record breaks the FASTQ format.", retry: "never", exit: 3 },
   FASTQ_LINE_TOO_LONG: { meaning: "A record is longer than its bound.", retry: "never", exit: 3 },
+  FASTA_BAD_RECORD: { meaning: "A record breaks the FASTA format.", retry: "never", exit: 3 },
   GZIP_CORRUPT: { meaning: "The gzip stream is damaged or cut off.", retry: "never", exit: 3 },
   NO_ROWS: { meaning: "No read was left to embed.", retry: "never", exit: 3 },
 
@@ -118,8 +119,38 @@ export const ERRORS = {
 
   JOB_NOT_FOUND: { meaning: "No such job.", retry: "never", exit: 2 },
   SHARD_FAILED: { meaning: "A shard failed more often than allowed.", retry: "never", exit: 5 },
+  POISON_RECORD: {
+    meaning: "A record ends every executor that is given it.",
+    retry: "never",
+    exit: 3,
+  },
+  BATCH_TIMEOUT: {
+    meaning: "A batch took longer than its limit: its executor was ended.",
+    retry: "elsewhere",
+    exit: 5,
+  },
+  CRASH_LOOP: {
+    meaning: "A worker's executors die before they are ready.",
+    retry: "elsewhere",
+    exit: 5,
+  },
+  QUARANTINE_FULL: {
+    meaning: "A shard has more bad records than its quarantine holds.",
+    retry: "never",
+    exit: 3,
+  },
   DETERMINISM_ALARM: {
     meaning: "Two computations of one shard gave different bytes.",
+    retry: "never",
+    exit: 5,
+  },
+  PLAN_DAMAGED: {
+    meaning: "A job's plan isn't what was planned: its state is lost, what it has made isn't.",
+    retry: "never",
+    exit: 4,
+  },
+  SHARD_DAMAGED: {
+    meaning: "A shard's file is damaged: nothing takes its place until it is moved away.",
     retry: "never",
     exit: 5,
   },
@@ -128,14 +159,38 @@ export const ERRORS = {
     retry: "never",
     exit: 4,
   },
+  OBJECT_STORE_FULL: {
+    meaning: "A node's memory for objects is full, and nothing of it can be moved to disk.",
+    retry: "later",
+    exit: 5,
+  },
+  OBJECT_LOST: { meaning: "An object is gone with its node.", retry: "never", exit: 5 },
+  OBJECT_INVALID: { meaning: "A file in shared memory is no object.", retry: "never", exit: 5 },
   STORAGE_FAILED: { meaning: "Storage refused an operation.", retry: "later", exit: 4 },
 
   LOG_FENCED: { meaning: "Another head leads: its segment stands.", retry: "never", exit: 1 },
-  LOG_CORRUPT: { meaning: "A log segment is damaged.", retry: "never", exit: 4 },
+  LOG_CORRUPT: { meaning: "The log or a snapshot is damaged.", retry: "never", exit: 4 },
+  LOG_TAIL_LOST: { meaning: "The end of the log is gone.", retry: "never", exit: 4 },
+  LOG_UNPROVEN: {
+    meaning: "This head couldn't see for too long whether it leads.",
+    retry: "later",
+    exit: 1,
+  },
 
   SOLVE_FAILED: { meaning: "The solver ended with an error.", retry: "never", exit: 6 },
   SOLVE_CANCELLED: { meaning: "The slurm job was cancelled.", retry: "later", exit: 6 },
   SOLVE_TIMEOUT: { meaning: "The slurm job ran into its time limit.", retry: "later", exit: 6 },
+  SOLVE_OUT_OF_MEMORY: {
+    meaning: "The slurm job used more memory than Slurm gave it.",
+    retry: "elsewhere",
+    exit: 6,
+  },
+  SOLVE_LOST: {
+    meaning: "Machines or Slurm took the slurm job away, as often as it was tried.",
+    retry: "later",
+    exit: 6,
+  },
+  SLURM_REFUSED: { meaning: "Slurm takes no such job.", retry: "never", exit: 6 },
   SLURM_FAILED: { meaning: "A Slurm command failed.", retry: "later", exit: 6 },
 } as const satisfies Record<string, ErrorEntry>;
 

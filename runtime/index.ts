@@ -20,7 +20,13 @@ export type { PoolMapOptions, Settled } from "./client/actors/map.ts";
 export { connect, type ConnectOptions } from "./client/connect.ts";
 export { currentCluster } from "./client/current.ts";
 export type { Pool, PoolMember } from "./client/pool.ts";
-export { dataset, type MapOptions, type Sealed, type WriteOptions } from "./dataset/dataset.ts";
+export {
+  dataset,
+  type MapOptions,
+  type OnBadRecord,
+  type Sealed,
+  type WriteOptions,
+} from "./dataset/dataset.ts";
 export type {
   Batch,
   Column,

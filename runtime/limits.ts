@@ -1,7 +1,7 @@
 /**
  * Every bound of the runtime: value, unit, reason. A queue, retry, wait or frame without a row here
  * is a mistake. Consumers import the constant by name; tests lower none of them. Long because they
- * all stand in this one place.
+ * all stand in this one place, but for those of a head's log and lead (`head/limits.ts`).
  */
 
 /**
@@ -87,6 +87,12 @@ export const TURN_SLICE_MS = 5;
 export const BEACON_INTERVAL_MS = 250;
 /** Milliseconds without a heartbeat until a worker is taken for dead. */
 export const WORKER_SILENCE_MS = 5_000;
+/** Milliseconds between two knocks of a head at each worker's door: empty messages. */
+export const KNOCK_INTERVAL_MS = 200;
+/** Knocks in a row that nobody hears until a worker is gone: one returns within 100-400 ms. */
+export const KNOCKS_UNHEARD_MAX = 3;
+/** Milliseconds after a head's own return to the bus in which its workers may return too. */
+export const RECONNECT_GRACE_MS = 2_000;
 /** Milliseconds between two heartbeats of an agent. */
 export const HEARTBEAT_INTERVAL_MS = 1_000;
 /** Milliseconds for a request to the head. */
@@ -124,8 +130,55 @@ export const NATS_PING_MS = 1_000;
 export const SLOTS_MAX = 1_024;
 /** Shards assigned to one executor at a time: one running, one waiting. */
 export const SHARDS_PER_EXECUTOR = 2;
+/** Milliseconds of work that a worker has ahead: what a failover may take, with room. */
+export const QUEUE_COVER_MS = 2_500;
+/** Shards that one worker is given ahead for it: every report names them, ~60 bytes each. */
+export const QUEUE_AHEAD_MAX = 512;
+/** Shards of an input without a known end that one slot is given ahead: some are behind its end. */
+export const QUEUE_BLIND = 8;
+/**
+ * Standing shards that one `verify` task reads: its receipts (~0.7 KB each) stay far below a frame,
+ * and a task of 16 x 4 MB takes ~0.1 s, so that all executors end together.
+ */
+export const VERIFY_SHARDS_MAX = 16;
+/**
+ * UTF-16 units of the inputs that one answer about a job lists: it stays within a frame, and what
+ * its header costs to decode within its budget.
+ */
+export const JOB_VIEW_TEXT_MAX = 64 * 1024;
+/** Bytes of a shard that are read at once to be digested: two such pieces are in memory. */
+export const SET_PIECE_BYTES = 4 * 1024 * 1024;
 /** Attempts of one shard before its job fails. */
 export const SHARD_ATTEMPTS_MAX = 3;
+/** Deaths of one shard's executors in batches that differ, before its job fails. */
+export const SHARD_DEATHS_MAX = 8;
+/** Milliseconds that one batch may take: a large model's on a processor takes minutes. */
+export const BATCH_TIMEOUT_MS = 60 * 60_000;
+/** Milliseconds between two looks how long an executor is at its batch; less for low limits. */
+export const BATCH_LOOK_MS = 1_000;
+/** Times that a shard's batches are cut in half for want of memory: 65,536 records become one. */
+export const HALVINGS_MAX = 16;
+/** Records of one shard that may be excluded; more is no accident of a record. */
+export const POISON_RECORDS_MAX = 64;
+/** Probes of one shard: ~13 find one record of a batch of 1,024. */
+export const POISON_PROBES_MAX = 1_024;
+/** Probes of one job at a time: each has an executor to itself, with the model. */
+export const PROBES_AT_ONCE_MAX = 4;
+/** Times that a shard's suspected batch may prove harmless: then no record is to blame. */
+export const ACQUITTALS_MAX = 3;
+/** Bytes of bad records that one shard puts aside: eight times what it reads. */
+export const QUARANTINE_BYTES_MAX = 64 * 1024 * 1024;
+/** Bytes of one bad record that are kept; its true length is said. */
+export const QUARANTINE_RECORD_BYTES_MAX = 1024 * 1024;
+/** Executors in a row that may die before they are ready; then their worker hands back its work. */
+export const EXECUTOR_CRASHES_MAX = 5;
+/**
+ * Milliseconds before a job's next work after two executors in a row died of it outside of any
+ * batch; doubles up to EXECUTOR_RESTART_MAX_MS, and a shard that is made ends it.
+ */
+export const JOB_CRASH_WAIT_MS = 250;
+/** Milliseconds before a crashing executor's next start; EXECUTOR_RESTART_MS doubles up to it. */
+export const EXECUTOR_RESTART_MAX_MS = 30_000;
 /** Restarts of an embedded head by its supervisor within one command. */
 export const HEAD_RESTARTS_MAX = 5;
 /** Facts of one log segment. */
@@ -145,6 +198,27 @@ export const LOG_TAIL_BYTES_MAX = 64 * 1024;
 export const SOLVE_CANCEL_MS = 60_000;
 /** Attempts of one solve. */
 export const SOLVE_ATTEMPTS_MAX = 3;
+/** Milliseconds between two beats of a solve's wrapper: each is one small write to its folder. */
+export const SOLVE_BEAT_MS = 2_000;
+/** Milliseconds without a beat that could be written after which a wrapper ends its ranks. */
+export const SOLVE_LEASE_MS = 10_000;
+/**
+ * Milliseconds that a head sees no new beat before it takes a wrapper for ended: its lease, a beat,
+ * a write that hangs (5 s) and the ranks' end (3 s), twice over.
+ */
+export const SOLVE_SILENT_MS = 40_000;
+/** Milliseconds that a released wrapper looks for its release: shared folders show names late. */
+export const SOLVE_FENCE_MS = 15_000;
+/**
+ * Milliseconds without a step of the solver after which its ranks are taken for stuck, and ended
+ * within 60 s in all; and rows of the set for each of which it may take another millisecond.
+ */
+export const SOLVE_STALL_MS = 45_000;
+export const SOLVE_STALL_ROWS = 100;
+/** Submissions of one attempt that got no clear answer and left no job. */
+export const SLURM_SUBMITS_MAX = 3;
+/** Milliseconds after which Slurm is asked again to cancel a job that hasn't ended. */
+export const SLURM_CANCEL_MS = 5_000;
 /** Minutes that a slurm job may run unless the spec says otherwise. */
 export const SOLVE_TIME_LIMIT_MINUTES = 60;
 
@@ -154,6 +228,10 @@ export const LOCK_TRIES_MAX = 20;
 export const WORKER_RESTARTS_MAX = 5;
 /** Restarts of an embedded nats-server by its supervisor within one command. */
 export const NATS_RESTARTS_MAX = 5;
+/** Milliseconds of a life after which the restarts before it don't count any more. */
+export const RESTARTS_FORGOTTEN_MS = 60_000;
+/** Standby heads of an embedded cluster: each holds the state once more. */
+export const STANDBY_HEADS_MAX = 4;
 /** Milliseconds before the first restart of a process; doubles with each further one. */
 export const RESTART_DELAY_MS = 100;
 /** Bytes of one JSON line between a command, its supervisor and followers. */
@@ -206,14 +284,58 @@ export const RECORD_BYTES_MAX = 16 * 1024 * 1024;
  * cache.
  */
 export const READ_CHUNK_BYTES = 1024 * 1024;
+/** Bytes of one ranged read of an input in S3: its first byte takes ~30 ms, its rest no longer. */
+export const S3_READ_BYTES = 4 * 1024 * 1024;
+/** Such reads under way for one open input: they hold 16 MiB, and one is ready before its turn. */
+export const S3_READS_AHEAD = 4;
+/** Bytes of a key's UTF-8: S3's own bound. */
+export const S3_KEY_BYTES_MAX = 1_024;
+/** Bytes up to which an object is made by one request; what fails is sent again as a whole. */
+export const S3_PUT_BYTES_MAX = 32 * 1024 * 1024;
+/** Bytes of one part of a larger one; S3 takes 5 MiB to 5 GiB, and 10,000 parts. */
+export const S3_PART_BYTES = 16 * 1024 * 1024;
+/** Parts of one object on their way at once. */
+export const S3_PARTS_IN_FLIGHT = 4;
+/** Bytes of an object that is read whole: what node reads of a file. */
+export const S3_WHOLE_BYTES_MAX = 2 * 1024 * 1024 * 1024;
+/** Connections of one process to S3: all parts and reads ahead of a few shards. */
+export const S3_CONNECTIONS_MAX = 64;
+/** Milliseconds until a connection to S3 must stand. */
+export const S3_CONNECT_MS = 5_000;
+/** Milliseconds for S3 to answer, and for the next bytes of a body to come. */
+export const S3_ANSWER_MS = 20_000;
+/** Bytes a millisecond that an upload is given time for at least. */
+export const S3_UPLOAD_BYTES_PER_MS = 256;
+/** Times that one request is made until its answer is clear. */
+export const S3_TRIES = 8;
+/** Milliseconds before the second time at most; doubles up to S3_RETRY_MS_MAX, by full jitter. */
+export const S3_RETRY_MS = 100;
+export const S3_RETRY_MS_MAX = 20_000;
+/** Milliseconds after which one call of ours begins no further request: a short outage passes. */
+export const S3_PATIENCE_MS = 120_000;
+/** Milliseconds that a retired upload's parts are worth waiting for: a sweep finds it otherwise. */
+export const S3_ABORT_MS = 30_000;
 /** Sequence bytes after which a batch is yielded, however few its records. */
 export const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Places of one input that are looked at at once for record starts: each is a round trip in S3. */
+export const INPUT_LOOKS_AHEAD = 16;
+
+/** Files of a folder that are looked at at once: what a shared file system answers in one trip. */
+export const FOLDER_LOOKS_MAX = 16;
 /** Open one-stream inputs of one shard reader; each holds a file, an inflater and a chunk. */
 export const INPUT_CURSORS_MAX = 4;
 /** Records from whose mean size a one-stream input's records per shard are computed. */
 export const PROBE_RECORDS = 1_000;
 /** Bytes after which that probe stops, however few its records. */
 export const PROBE_BYTES_MAX = 4 * 1024 * 1024;
+/** Read positions with curves of their own; 256 bytes each, and no report shows more. */
+export const QC_CYCLES_MAX = 100_000;
+/** Adapters of a table: each is looked for at every place of every read. */
+export const QC_ADAPTERS_MAX = 1_000;
+/** k-mers that are counted exactly, some 64 MB; of more, a sample is. */
+export const KMER_KEYS_MAX = 1_000_000;
+/** Residues of the shortest reading frame that is encoded: shorter ones are mostly chance. */
+export const ORF_LENGTH_MIN = 30;
 /** Rows of one row group of a shard: 2 MB at 136 dimensions, 16 MB at 1,024. */
 export const ROW_GROUP_ROWS = 4_096;
 /**

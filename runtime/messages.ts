@@ -8,6 +8,7 @@ import { isIdentity } from "./bus/subjects.ts";
 import { ERRORS, type ErrorCode, type ErrorData, SystemError } from "./errors.ts";
 import { canonicalJson } from "./ids.ts";
 import { CONCURRENCY_MAX, LIST_PAGE_MAX, POOL_MEMBERS_MAX, SLOTS_MAX } from "./limits.ts";
+import { isUri } from "./storage/uri.ts";
 
 const text = v.pipe(v.string(), v.maxLength(4096));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -56,7 +57,9 @@ export const datasetSpec = v.object({
     constructorArgs: v.array(v.any()),
     batchSize: count,
   }),
-  sink: v.object({ kind: v.literal("parquet"), uri: v.pipe(text, v.startsWith("/")) }),
+  sink: v.object({ kind: v.literal("parquet"), uri: v.pipe(text, v.check(isUri)) }),
+  /** What becomes of records that are malformed or kill executors; absent: the job fails. */
+  onBadRecord: v.optional(v.picklist(["quarantine", "skip"])),
   /** Set by `--fresh` and by callers who want equal specs to be distinct jobs. */
   idempotency: v.optional(text),
 });
@@ -65,6 +68,18 @@ export type DatasetSpec = v.InferOutput<typeof datasetSpec>;
 /** What happens at the seal; opaque to the runtime. */
 export const continuation = v.object({ kind: text, spec: jsonObject });
 export type Continuation = v.InferOutput<typeof continuation>;
+
+/** A record that kills its executors: its position among those that a shard's source yields. */
+const poisonRecord = v.object({ position: count, reason: text });
+export type PoisonRecord = v.InferOutput<typeof poisonRecord>;
+
+/** Records that a shard is made without; `number` counts the shard's exclusions from 1. */
+export const exclusion = v.object({ number: count, records: v.array(poisonRecord) });
+export type Exclusion = v.InferOutput<typeof exclusion>;
+
+/** Records [first, first + records) of a shard, by position. */
+const batchPlace = v.object({ first: count, records: count });
+export type BatchPlace = v.InferOutput<typeof batchPlace>;
 
 /** What a shard's task reports, and all of it but the digests stands in the shard's metadata. */
 export const receipt = v.object({
@@ -89,6 +104,17 @@ export const receipt = v.object({
     metric: v.picklist(["l2", "cosine"]),
   }),
   endOfInput: v.optional(count),
+  /** The exclusion that it was made with. */
+  exclusion: v.optional(exclusion),
+  /** Its side file: the records that were put aside, as they stand in the input, and why. */
+  quarantine: v.optional(
+    v.object({
+      file: v.pipe(v.string(), v.regex(/^quarantine-[0-9a-f-]{1,64}\.jsonl$/)),
+      records: count,
+      bytes: count,
+      sha256: hash,
+    }),
+  ),
 });
 export type Receipt = v.InferOutput<typeof receipt>;
 
@@ -223,6 +249,15 @@ export const poolView = v.object({
 });
 export type PoolView = v.InferOutput<typeof poolView>;
 
+/** What earlier attempts of a shard taught. */
+const trial = {
+  exclusion: v.optional(exclusion),
+  /** How often its batches are cut in half, for want of memory. */
+  halvings: v.optional(count),
+  /** Milliseconds that one batch may take; 0 = any time. The agent's default unless given. */
+  batchTimeoutMs: v.optional(count),
+};
+
 /** One thing an executor is to do. */
 export const work = v.variant("kind", [
   v.object({ kind: v.literal("plan"), jobFolder: text, spec: datasetSpec }),
@@ -233,6 +268,32 @@ export const work = v.variant("kind", [
     planSha256: hash,
     input: count,
     shard: count,
+    ...trial,
+  }),
+  /**
+   * The stage over records [first, first + records) of a shard alone, and nothing of it is kept:
+   * does its executor live through them? Without `run`, only where they lie in the input.
+   */
+  v.object({
+    kind: v.literal("probe"),
+    jobId: hash,
+    jobFolder: text,
+    planSha256: hash,
+    input: count,
+    shard: count,
+    first: count,
+    records: count,
+    run: v.boolean(),
+    ...trial,
+  }),
+  /** Shards of which files stand though no receipt does: they are read, not made. */
+  v.object({
+    kind: v.literal("verify"),
+    jobId: hash,
+    jobFolder: text,
+    planSha256: hash,
+    /** Shards [from, to) of an input each. */
+    ranges: v.array(v.object({ input: count, from: count, to: count })),
   }),
   v.object({ kind: v.literal("drive"), argv: v.array(v.string()) }),
   /** The attempt's number is the actor's incarnation. */
@@ -251,11 +312,33 @@ const inputEnd = v.object({ records: count, shards: count });
 
 export const outcome = v.variant("kind", [
   v.object({ kind: v.literal("planned"), planSha256: hash, shards: v.array(v.nullable(count)) }),
-  v.object({ kind: v.literal("committed"), receipt, end: v.nullable(inputEnd) }),
+  v.object({
+    kind: v.literal("committed"),
+    receipt,
+    end: v.nullable(inputEnd),
+    /** Another variant, or other bytes of a stage that may give such, stood there first. */
+    outdone: v.optional(v.boolean()),
+  }),
   v.object({ kind: v.literal("past-end"), end: inputEnd }),
+  /** What stands of the ranges, and what stands and can't be taken; the rest has to be made. */
+  v.object({
+    kind: v.literal("verified"),
+    found: v.array(v.object({ input: count, shard: count, receipt, end: v.nullable(inputEnd) })),
+    damaged: v.array(v.object({ input: count, shard: count, what: text })),
+  }),
   v.object({ kind: v.literal("returned"), value: v.custom<unknown>(isJson) }),
   v.object({ kind: v.literal("hosted"), address: actorAddress }),
-  v.object({ kind: v.literal("failed"), error: errorData }),
+  /** The executor lived through a probe; places of its records where they were asked for. */
+  v.object({
+    kind: v.literal("probed"),
+    places: v.array(v.object({ position: count, record: count, byteOffset: v.optional(count) })),
+  }),
+  v.object({
+    kind: v.literal("failed"),
+    error: errorData,
+    /** The records that the stage was at, when its executor died or had no memory for them. */
+    batch: v.optional(batchPlace),
+  }),
 ]);
 export type Outcome = v.InferOutput<typeof outcome>;
 
@@ -313,8 +396,12 @@ export const report = v.object({
   ended: v.array(v.object({ actorId: text, incarnation: count, error: errorData })),
   /** Living executors: owners of actors may be among them. */
   processes: v.array(processId),
+  /** The highest end of the log that a beacon has told of: a shorter log has lost some. */
+  tail: v.optional(count),
   /** The last command seen: what it assigned and isn't held or done below was lost. */
   seen: v.object({ epoch: count, sequence: count }),
+  /** Executors that die before they are ready, one after the other. */
+  trouble: v.optional(v.object({ crashes: count, reason: v.string() })),
   /** Assignments held and not finished. */
   held: v.array(v.object({ task: text, attempt: count })),
   /** Finished and not acknowledged. */
@@ -324,6 +411,7 @@ export type Report = v.InferOutput<typeof report>;
 
 /** Head to all, every 250 ms. */
 export const beacon = v.object({ epoch, tail: count, head: text });
+export type Beacon = v.InferOutput<typeof beacon>;
 
 /** What a client asks of the head. */
 export const apiRequest = v.variant("op", [
@@ -332,11 +420,15 @@ export const apiRequest = v.variant("op", [
     op: v.literal("submit-dataset"),
     spec: datasetSpec,
     continuation: v.nullable(continuation),
+    /** Milliseconds that one batch may take; no part of what the job is. */
+    batchTimeoutMs: v.optional(count),
   }),
   /** A continuation's work for a sealed set that no dataset here made: its spec is the head's. */
   v.object({ op: v.literal("solve"), manifest: text, manifestSha256: hash, spec: jsonObject }),
   v.object({ op: v.literal("solve-cancel"), solveId: hash }),
   v.object({ op: v.literal("status") }),
+  /** All that is known of one job: see `jobView` of the client. */
+  v.object({ op: v.literal("job"), jobId: hash }),
   v.object({ op: v.literal("result"), jobId: hash }),
   v.object({ op: v.literal("cancel"), jobId: hash }),
   /** Answered with its view once it lives, or with why it can't. */
@@ -381,9 +473,10 @@ export type ApiRequest = v.InferOutput<typeof apiRequest>;
 
 /** Frames between a client's process and the head: a request, its reply. */
 export const apiCall = v.object({ id: count, request: apiRequest });
+/** `epoch` is the leader's: an answer of an earlier one than the last heard is none. */
 export const apiReply = v.variant("kind", [
-  v.object({ kind: v.literal("ok"), id: count, value: v.any() }),
-  v.object({ kind: v.literal("error"), id: count, error: errorData }),
+  v.object({ kind: v.literal("ok"), id: count, epoch: v.optional(count), value: v.any() }),
+  v.object({ kind: v.literal("error"), id: count, epoch: v.optional(count), error: errorData }),
 ]);
 export type ApiReply = v.InferOutput<typeof apiReply>;
 

@@ -4,7 +4,6 @@
  */
 import { randomInt } from "node:crypto";
 import type { Bus } from "../runtime/bus/bus.ts";
-import { type Channel, listenSocket, type SocketServer } from "../runtime/bus/socket.ts";
 import {
   apiSubject,
   eventSubject,
@@ -12,6 +11,7 @@ import {
   linkSubject,
   parseSubject,
 } from "../runtime/bus/subjects.ts";
+import { type Clock, every, processClock } from "../runtime/clock.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
 import { LANE_CONTROL } from "../runtime/frame/prefix.ts";
@@ -38,11 +38,34 @@ import {
 import { RefusalLog } from "../runtime/refusals.ts";
 import { decide } from "./core/core.ts";
 import { FULL_REPORT, type ReportSize, reportOf, told } from "./core/reports.ts";
-import { isNamed, newWorkerState, type WorkerEffect, type WorkerEvent } from "./core/state.ts";
-import { checkAddress, Crew } from "./crew.ts";
+import {
+  isNamed,
+  newWorkerState,
+  type WorkerEffect,
+  type WorkerEvent,
+  type WorkerState,
+} from "./core/state.ts";
+import { checkAddress, type CrewPorts } from "./crew.ts";
+import { type CrewPort, processCrew } from "./crew-port.ts";
 import { bootMs, ReportTimes } from "./lease.ts";
 import { LogDesk } from "./machine/logs.ts";
 import { Post } from "./post.ts";
+
+/** What an agent lives by: its own process's, unless given. */
+export interface AgentPorts {
+  readonly clock: Clock;
+  /** Milliseconds since the machine's boot, its sleep included. */
+  readonly bootMs: () => number;
+  readonly crew: (ports: CrewPorts) => CrewPort;
+  /** The agent's process, as frames name it. */
+  readonly process: ProcessId;
+  /** Which machine this is. */
+  readonly host: string;
+  /** Number of its first report; no two processes begin with the same one. */
+  readonly number: number;
+  /** Takes a line about what was refused. */
+  readonly warn: (line: string) => void;
+}
 
 export interface AgentOptions {
   readonly bus: Bus;
@@ -58,20 +81,23 @@ export interface AgentOptions {
   readonly memoryFloorBytes?: number | undefined;
   /** Bytes of each executor's output that are kept; LOG_BYTES_MAX unless given. */
   readonly logBytesMax?: number | undefined;
+  readonly ports?: Partial<AgentPorts>;
 }
 
 export class Agent {
   readonly #options: AgentOptions;
-  readonly #process = newProcessId();
+  readonly #process: ProcessId;
+  readonly #clock: Clock;
+  readonly #bootMs: () => number;
   readonly #state;
-  readonly #crew: Crew;
+  readonly #crew: CrewPort;
   readonly #post: Post;
   readonly #desk = new LogDesk((to, says) => this.#sendLog(to, says));
-  readonly #refusals = new RefusalLog();
-  readonly #timers: NodeJS.Timeout[] = [];
-  #server: SocketServer | undefined;
+  readonly #refusals: RefusalLog;
+  /** Take its timers back. */
+  readonly #timers: (() => void)[] = [];
   #reportIsDue = false;
-  readonly #reports = new ReportTimes();
+  readonly #reports: ReportTimes;
   #stopped = false;
 
   constructor(options: AgentOptions) {
@@ -79,11 +105,15 @@ export class Agent {
     const { bus, cluster, runtimeDir, mark, slots, spares } = options;
     const { memoryFloorBytes, logBytesMax } = options;
     const { identity } = bus;
-    const host = machineId();
-    // A command for an earlier process of this worker confirms no report of this one.
-    const number = randomInt(1, REPORT_FIRST_MAX);
+    const ports = portsOf(options.ports);
+    const { clock, host, number } = ports;
+    this.#process = ports.process;
+    this.#clock = clock;
+    this.#bootMs = ports.bootMs;
+    this.#reports = new ReportTimes(ports.bootMs);
+    this.#refusals = new RefusalLog({ write: ports.warn, now: () => clock.now() });
     this.#state = newWorkerState({ slots, spares, process: this.#process, host, number });
-    this.#crew = new Crew({
+    this.#crew = ports.crew({
       self: this.#process,
       place: { worker: identity, host },
       runtimeDir,
@@ -106,13 +136,15 @@ export class Agent {
     });
   }
 
+  /** What it knows, for who looks and changes nothing. */
+  get state(): Readonly<WorkerState> {
+    return this.#state;
+  }
+
   /** Listens for executors and the bus, then starts executors and says that it is here. */
   async start(): Promise<void> {
     const { bus, cluster } = this.#options;
-    this.#server = await listenSocket(this.#crew.socket, {
-      token: this.#crew.token,
-      onConnection: (channel: Channel) => this.#crew.admit(channel),
-    });
+    await this.#crew.open();
     bus.subscribe(hearing.beacons(cluster), (_subject, bytes) => this.#listen(bytes, "beacon"));
     bus.subscribe(hearing.commands(cluster, bus.identity), (_subject, bytes) =>
       this.#listen(bytes, "command"),
@@ -121,8 +153,8 @@ export class Agent {
       this.#deliver(subject, bytes),
     );
     this.#timers.push(
-      setInterval(() => this.#tick(), TICK_MS),
-      setInterval(() => this.#crew.watchMemory(performance.now()), MEMORY_WATCH_MS),
+      every(this.#clock, TICK_MS, () => this.#tick()),
+      every(this.#clock, MEMORY_WATCH_MS, () => this.#crew.watchMemory(this.#clock.now())),
     );
     this.#tick();
     await bus.flush();
@@ -131,22 +163,21 @@ export class Agent {
   /** Ends every executor, starts none any more, and leaves no file. */
   stop(): void {
     this.#stopped = true;
-    for (const timer of this.#timers) clearInterval(timer);
+    for (const cancel of this.#timers) cancel();
     this.#crew.stop();
     this.#desk.close();
-    void this.#server?.close();
   }
 
   #tick(): void {
     this.#feed({ type: "tick" });
     if (this.#reports.isOverFor(LEASE_GRACE_MS)) this.#feed({ type: "lease-over" });
-    this.#crew.measure(performance.now());
-    this.#desk.tick(performance.now());
+    this.#crew.measure(this.#clock.now());
+    this.#desk.tick(this.#clock.now());
   }
 
   #feed(event: WorkerEvent): void {
     if (this.#stopped) return;
-    const { effects } = decide(this.#state, event, performance.now());
+    const { effects } = decide(this.#state, event, this.#clock.now());
     // What replaces an executor that was just given work: it would take the processor from that.
     const isSpare = effects.some(({ type }) => type === "run");
     for (const effect of effects) {
@@ -176,7 +207,7 @@ export class Agent {
         this.#crew.order(effect.key, { op: "lease", fromMs: this.#reports.leaseMs });
         return;
       case "logs":
-        this.#desk.answer(effect.wanted, effect.key, performance.now());
+        this.#desk.answer(effect.wanted, effect.key, this.#clock.now());
         return;
       case "report":
         this.#reportSoon();
@@ -234,7 +265,7 @@ export class Agent {
   #reportSoon(): void {
     if (this.#reportIsDue) return;
     this.#reportIsDue = true;
-    setImmediate(() => {
+    this.#clock.soon(() => {
       this.#reportIsDue = false;
       if (!this.#stopped) this.#report();
     });
@@ -243,7 +274,7 @@ export class Agent {
   /** Sends a report, as large as its frame holds; what didn't fit comes with a later one. */
   #report(): void {
     // Before it is made: it never leaves earlier than its lease begins.
-    const sentMs = bootMs();
+    const sentMs = this.#bootMs();
     for (let size: ReportSize = FULL_REPORT; ; size = halved(size)) {
       let frame: Uint8Array;
       try {
@@ -258,7 +289,7 @@ export class Agent {
       this.#reports.sent(this.#state.number, sentMs);
       bus.publish(eventSubject(cluster, bus.identity), frame);
       const hasMore = told(this.#state, size);
-      if (hasMore && size.actors > 0) setTimeout(() => this.#reportSoon(), REPORT_PAGE_MS);
+      if (hasMore && size.actors > 0) this.#clock.after(REPORT_PAGE_MS, () => this.#reportSoon());
       return;
     }
   }
@@ -274,10 +305,13 @@ export class Agent {
   }
 
   #listen(bytes: Uint8Array, kind: "beacon" | "command"): void {
+    // A head's knock: that somebody hears it is all that it asks.
+    if (bytes.length === 0) return;
     try {
       const { value } = decodeFrame(bytes);
       if (kind === "beacon") {
-        this.#feed({ type: "leader", epoch: parseMessage(beacon, value).epoch });
+        const { epoch, tail } = parseMessage(beacon, value);
+        this.#feed({ type: "leader", epoch, tail });
       } else this.#feed({ type: "command", command: parseMessage(command, value) });
     } catch (thrown) {
       this.#refusals.note(`a ${kind}: ${toSystemError(thrown).message}`);
@@ -296,6 +330,19 @@ export class Agent {
     const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
     return encodeFrame({ ...fields, destination, source: this.#process }, value);
   }
+}
+
+function portsOf(given: Partial<AgentPorts> = {}): AgentPorts {
+  return {
+    clock: given.clock ?? processClock,
+    bootMs: given.bootMs ?? bootMs,
+    crew: given.crew ?? processCrew,
+    process: given.process ?? newProcessId(),
+    host: given.host ?? machineId(),
+    // A command for an earlier process of this worker confirms no report of this one.
+    number: given.number ?? randomInt(1, REPORT_FIRST_MAX),
+    warn: given.warn ?? ((line) => void process.stderr.write(line)),
+  };
 }
 
 function halved({ done, ended, actors }: ReportSize): ReportSize {

@@ -1,6 +1,7 @@
 /**
  * An agent's executors: started, greeted, given orders in packed frames, measured, ended. What they
  * say to the agent is checked by its form and comes to `onSaid`; their other frames to `onForeign`.
+ * Long because all that can end an executor, and why it ended, is one story.
  */
 import { rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -12,6 +13,7 @@ import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
 import { destinationOf, isLinkFrame, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
 import { canonicalJson, type Identity, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import {
+  BATCH_TIMEOUT_MS,
   EXECUTORS_STARTING_PER_CORE,
   HEARTBEAT_INTERVAL_MS,
   POST_BUFFERED_BYTES_MAX,
@@ -45,6 +47,7 @@ import {
   ownBytesOf,
   wantedMsOf,
 } from "./machine/procfs.ts";
+import { BatchWatch, readProgress, removeProgress } from "./machine/progress.ts";
 import { Orphans } from "./machine/orphans.ts";
 import { Relay } from "./machine/relay.ts";
 import { Packer } from "./packing.ts";
@@ -83,6 +86,9 @@ interface Member {
   verdict: Cause | undefined;
   /** Whether the agent has ended it, for whatever reason. */
   wasKilled: boolean;
+  /** Whether it said that its JavaScript heap is full. */
+  isHeapFull: boolean;
+  readonly batches: BatchWatch;
   /** Milliseconds for which it had wanted a processor at the last look. */
   wantedMs: number;
   busy: boolean;
@@ -91,6 +97,10 @@ interface Member {
 const sayings = v.array(executorSays);
 /** How the tasks of actors begin. */
 const HOST = hostTask("");
+
+/** How V8 ends a process whose heap is full, and what it says then. */
+const V8_END = "SIGABRT";
+const HEAP_FULL = "JavaScript heap out of memory";
 
 const STARTING_MAX = EXECUTORS_STARTING_PER_CORE * availableParallelism();
 
@@ -102,6 +112,8 @@ export class Crew {
   readonly #keys = new Map<ProcessId, number>();
   /** Those whose start waits for that of others, in order. */
   readonly #toStart = new Set<number>();
+  /** Those that ended as V8 does and whose output isn't read yet. */
+  readonly #aborted = new Set<number>();
   readonly #relay = new Relay();
   readonly #orphans = new Orphans();
   readonly #memory;
@@ -151,6 +163,7 @@ export class Crew {
         agentSocket: this.socket,
         agentToken: this.token,
         agentProcess: self,
+        progress: `${path}.at`,
         helloToken: crypto.randomUUID(),
         socket: `${path}.sock`,
         callToken: crypto.randomUUID(),
@@ -161,9 +174,16 @@ export class Crew {
       onOutput: (stream, chunk) => {
         this.#relay.write(stream, chunk);
         output.take(stream, chunk);
+        const member = this.#members.get(key);
+        if (member !== undefined && chunk.includes(HEAP_FULL)) member.isHeapFull = true;
       },
-      onExit: (reason) => this.#bury(key, reason),
+      onExit: (reason) => {
+        // What V8 says of an end of its own may still be on its way.
+        if (reason === V8_END) this.#aborted.add(key);
+        else this.#bury(key, reason);
+      },
       onOutputEnd: () => {
+        if (this.#aborted.delete(key)) this.#bury(key, V8_END);
         output.close();
         if (!this.#stopped) desk.retire(key);
       },
@@ -172,8 +192,9 @@ export class Crew {
       (packed) => this.#sendOrders(child, packed),
       (order, error) => this.#refuse(key, order, error),
     );
-    const unused = { verdict: undefined, wasKilled: false, wantedMs: 0, busy: false };
-    this.#members.set(key, { child, orders, ...unused });
+    const unused = { verdict: undefined, wasKilled: false, isHeapFull: false };
+    const idle = { wantedMs: 0, busy: false };
+    this.#members.set(key, { child, orders, batches: new BatchWatch(), ...unused, ...idle });
   }
 
   #idOf(key: number): string {
@@ -182,7 +203,12 @@ export class Crew {
 
   /** At the end of the turn, with all others of it. */
   order(key: number, order: ExecutorOrder): void {
-    this.#members.get(key)?.orders.add(order);
+    const member = this.#members.get(key);
+    member?.orders.add(order);
+    if (order.op !== "run") return;
+    const { task, work } = order.assignment;
+    if (work.kind !== "shard" && work.kind !== "probe") return;
+    member?.batches.limit(task, work.batchTimeoutMs ?? BATCH_TIMEOUT_MS);
   }
 
   kill(key: number): void {
@@ -233,6 +259,7 @@ export class Crew {
         throw new SystemError("FRAME_INVALID", `a frame of ${source} came from ${self}`);
       } else if (destinationOf(frame) === this.#ports.self && !isLinkFrame(frame)) {
         for (const says of parseMessage(sayings, decodeFrame(frame).value)) {
+          if (says.op === "done") this.#members.get(key)?.batches.forget(says.done.task);
           this.#ports.onSaid(key, says);
         }
       } else this.#ports.onForeign(frame);
@@ -245,6 +272,7 @@ export class Crew {
 
   /** Looks which executors use a processor for themselves; every HEARTBEAT_INTERVAL_MS. */
   measure(nowMs: number): void {
+    this.#watchBatches(nowMs);
     const pastMs = nowMs - this.#measuredMs;
     if (pastMs < HEARTBEAT_INTERVAL_MS) return;
     this.#measuredMs = nowMs;
@@ -259,6 +287,19 @@ export class Crew {
       if (busy === member.busy) continue;
       member.busy = busy;
       this.#ports.feed({ type: "busy", key, busy });
+    }
+  }
+
+  /** Ends executors that are stuck in a batch. */
+  #watchBatches(nowMs: number): void {
+    for (const member of this.#members.values()) {
+      const { child, batches, verdict } = member;
+      const limitMs = batches.look(nowMs, () => readProgress(child.config.progress));
+      if (limitMs === undefined || verdict !== undefined) continue;
+      const reason = `it was at one batch for over ${limitMs / 1000} s`;
+      this.#relay.write("stderr", Buffer.from(`executor ${child.pid} is ended: ${reason}\n`));
+      member.verdict = { code: "BATCH_TIMEOUT", reason };
+      child.kill();
     }
   }
 
@@ -290,6 +331,7 @@ export class Crew {
     for (const { child } of this.#members.values()) {
       child.kill();
       rmSync(child.config.socket, { force: true });
+      removeProgress(child.config.progress);
     }
   }
 
@@ -330,11 +372,16 @@ export class Crew {
     rmSync(child.config.socket, { force: true });
     this.#orphans.end(this.#idOf(key));
     const { code, reason } = verdict ?? this.#causeOf(member, exit);
+    // An end that somebody asked for is no batch's doing.
+    const isOfBatch = verdict !== undefined || !member.wasKilled;
+    const batch = isOfBatch ? readProgress(child.config.progress) : undefined;
+    removeProgress(child.config.progress);
     if (child.process !== undefined) {
       this.#keys.delete(child.process);
       this.#ports.onGone(child.process, reason);
     }
-    this.#ports.feed({ type: "exited", key, reason, code });
+    const of = batch === undefined ? {} : { batch };
+    this.#ports.feed({ type: "exited", key, reason, code, ...of });
     if (!this.#stopped) this.#startNext();
   }
 
@@ -343,7 +390,10 @@ export class Crew {
   }
 
   /** What the kernel does for memory looks like anybody's SIGKILL, but it counts them. */
-  #causeOf({ wasKilled }: Member, exit: string): Cause {
+  #causeOf({ wasKilled, isHeapFull }: Member, exit: string): Cause {
+    if (isHeapFull && exit === V8_END) {
+      return { code: "OUT_OF_MEMORY", reason: "its JavaScript heap was full" };
+    }
     const kills = exit === "SIGKILL" && !wasKilled ? oomKills() : 0;
     if (kills <= this.#oomKills) return { code: "ACTOR_DIED", reason: exit };
     return { code: "OUT_OF_MEMORY", reason: "the kernel ended it for memory" };

@@ -28,6 +28,7 @@ import {
   parseMessage,
 } from "../runtime/messages.ts";
 import { RefusalLog } from "../runtime/refusals.ts";
+import { ProgressFile } from "./machine/progress.ts";
 import { Packer } from "./packing.ts";
 import { mapLigaseImports } from "./programs.ts";
 import { Worksite } from "./work.ts";
@@ -43,6 +44,8 @@ export interface ExecutorConfig {
   readonly agentProcess: ProcessId;
   /** Only the agent and this executor know it: who shows it is this child. */
   readonly helloToken: string;
+  /** Where it says which batch its stage is at. */
+  readonly progress: string;
   /** Where this executor listens for calls of this machine, and the token callers need. */
   readonly socket: string;
   readonly callToken: string;
@@ -66,6 +69,7 @@ class Executor {
   readonly #site: Worksite;
   readonly #head: HeadClient;
   readonly #logs = new LogStreams();
+  readonly #progress: ProgressFile;
   readonly #sayings: Packer<ExecutorSays>;
   /** By task, in the order given. */
   readonly #waiting = new Map<string, Assignment>();
@@ -76,6 +80,7 @@ class Executor {
   constructor(config: ExecutorConfig, agent: Channel) {
     this.#config = config;
     this.#agent = agent;
+    this.#progress = new ProgressFile(config.progress);
     this.#way = agentCarrier(agent);
     this.#sayings = new Packer(
       (sayings) => this.#send(sayings),
@@ -103,6 +108,9 @@ class Executor {
       links,
       logs: this.#logs,
       addressOf: (life) => this.#addressOf(life),
+      onBatch: (assignment, place) => {
+        this.#progress.write(assignment.task, assignment.attempt, place);
+      },
       onEnded: (life, error) => this.#say({ op: "ended", ...life, error: error.toData() }),
       onOver: () => process.exit(0),
     });

@@ -9,6 +9,7 @@
  * on while the machine sleeps.
  */
 import { uptime } from "node:os";
+import { type Clock, processClock } from "../runtime/clock.ts";
 import { NAMED_LEASE_MS } from "../runtime/limits.ts";
 
 /** Milliseconds since the machine's boot, its sleep included: equal for all its processes. */
@@ -69,12 +70,17 @@ export class ReportTimes {
 export class Lease {
   readonly #now: () => number;
   readonly #onOver: () => void;
+  readonly #clock: Clock;
   #fromMs = Number.NEGATIVE_INFINITY;
   #isWaiting = false;
 
-  /** @param onOver - called whenever the lease has run out, from a timer. */
-  constructor(onOver: () => void, now: () => number = bootMs) {
+  /**
+   * @param onOver - called whenever the lease has run out, from a timer.
+   * @param clock - its timers alone are asked.
+   */
+  constructor(onOver: () => void, now: () => number = bootMs, clock: Clock = processClock) {
     this.#onOver = onOver;
+    this.#clock = clock;
     this.#now = now;
   }
 
@@ -96,10 +102,10 @@ export class Lease {
   #wait(): void {
     this.#isWaiting = true;
     // One millisecond more: a timer may come a little early.
-    setTimeout(() => {
+    this.#clock.after(this.leftMs() + 1, () => {
       this.#isWaiting = false;
       if (this.isOver()) this.#onOver();
       else this.#wait();
-    }, this.leftMs() + 1);
+    });
   }
 }

@@ -19,6 +19,7 @@ import type {
   ActorAddress,
   ActorLife,
   Assignment,
+  BatchPlace,
   Outcome,
   Program,
   Work,
@@ -41,6 +42,8 @@ export interface WorkPorts {
   readonly logs: LogStreams;
   /** Where calls to an actor hosted here are sent. */
   readonly addressOf: (life: ActorLife) => ActorAddress;
+  /** The stage is about to be given a batch of an assignment, or (null) has ended with it. */
+  readonly onBatch: (assignment: Assignment, place: BatchPlace | null) => void;
   /** An actor ended, and nothing of it runs any more. */
   readonly onEnded: (life: ActorLife, error: SystemError) => void;
   /** This process is to end: it was an actor's own, whose lease is over. */
@@ -72,7 +75,8 @@ export class Worksite {
   }
 
   /** What came of an assignment; never throws. */
-  async run({ program, work, attempt }: Assignment, signal: AbortSignal): Promise<Outcome> {
+  async run(assignment: Assignment, signal: AbortSignal): Promise<Outcome> {
+    const { program, work, attempt } = assignment;
     try {
       switch (work.kind) {
         case "plan": {
@@ -80,7 +84,10 @@ export class Worksite {
           return await runPlan(work.jobFolder, work.spec);
         }
         case "shard":
-          return await this.#runShard(program, work, signal);
+        case "probe":
+          return await this.#runStage(assignment, work, signal);
+        case "verify":
+          return await verify(work, signal);
         case "drive":
           return await this.#drive(program, work.argv);
         case "host":
@@ -133,18 +140,27 @@ export class Worksite {
     setTimeout(() => this.#ports.onOver(), LEASE_LEAVE_MS);
   }
 
-  async #runShard(
-    program: Program,
-    { jobId, jobFolder, planSha256, input, shard }: WorkOf<"shard">,
+  async #runStage(
+    assignment: Assignment,
+    work: WorkOf<"shard" | "probe">,
     signal: AbortSignal,
   ): Promise<Outcome> {
+    const { jobId, jobFolder, planSha256 } = work;
     const key = `${jobId}/${planSha256}`;
-    const opening = this.#jobs.get(key) ?? openJob(program, jobFolder, planSha256);
+    const opening = this.#jobs.get(key) ?? openJob(assignment.program, jobFolder, planSha256);
     this.#jobs.set(key, opening);
+    const onBatch = (place: BatchPlace | null) => this.#ports.onBatch(assignment, place);
     try {
       const { file, reader, stage } = await opening;
-      const { runShard } = await loadShards();
-      return await runShard(file, jobId, { input, shard }, { reader, stage }, signal);
+      const parts = { reader, stage, onBatch };
+      const { runShard, runProbe } = await loadShards();
+      const outcome =
+        work.kind === "shard"
+          ? await runShard(file, jobId, work, parts, signal)
+          : await runProbe(file, work, parts, signal);
+      // A stage that had no memory holds who knows what: the next shard has a new one.
+      if (outcome.kind === "failed") this.#jobs.delete(key);
+      return outcome;
     } catch (thrown) {
       // A reader that failed may be anywhere in its input: the next shard opens a new one.
       this.#jobs.delete(key);
@@ -200,21 +216,48 @@ function leaseOver(): SystemError {
 }
 
 const loadPlans = () => import("../runtime/dataset/plan.ts");
-const loadShards = () => import("../runtime/dataset/shard.ts");
+const loadShards = async () => {
+  const [shard, probe] = await Promise.all([
+    import("../runtime/dataset/shard.ts"),
+    import("../runtime/dataset/probe.ts"),
+  ]);
+  return { ...shard, ...probe };
+};
+
+async function verify(work: WorkOf<"verify">, signal: AbortSignal): Promise<Outcome> {
+  const [{ runVerify }, { storageOf }, file] = await Promise.all([
+    import("../runtime/dataset/verify.ts"),
+    import("../runtime/storage/open.ts"),
+    planOf(work.jobFolder, work.planSha256),
+  ]);
+  return await runVerify(file, work.jobId, work.ranges, storageOf(file.spec.sink.uri), signal);
+}
+
+/** The plan of a job. @throws {SystemError} PLAN_DAMAGED when it isn't the one of the log. */
+async function planOf(jobFolder: string, planSha256: string): Promise<PlanFile> {
+  const { planDamaged, planPath, readPlan } = await loadPlans();
+  const file = await readPlan(jobFolder);
+  if (file.sha256 === planSha256) return file;
+  throw planDamaged(planPath(jobFolder));
+}
 
 async function openJob(program: Program, jobFolder: string, planSha256: string): Promise<OpenJob> {
-  const { readPlan } = await loadPlans();
-  const [loaded, file] = await Promise.all([loadProgram(program.url), readPlan(jobFolder)]);
-  if (file.sha256 !== planSha256) {
-    throw new SystemError("STORAGE_FAILED", "the plan isn't the one that was logged", {
-      uri: jobFolder,
-    });
-  }
+  const [loaded, file] = await Promise.all([
+    loadProgram(program.url),
+    planOf(jobFolder, planSha256),
+  ]);
   const { source, stage } = file.spec;
   const type = actorOf(loaded, stage.actor);
   const instance = new type.class(...(stage.constructorArgs as never[]));
+  // What it loads, and what goes wrong then, is no batch's.
+  await makeReady(instance);
   const reader = await sourceNamed(source.name).open(source.options);
   return { file, reader, stage: stageOf(instance, stage.method, file) };
+}
+
+async function makeReady(instance: object): Promise<void> {
+  const ready: unknown = Reflect.get(instance, "ready");
+  if (typeof ready === "function") await Reflect.apply(ready, instance, []);
 }
 
 function stageOf(instance: object, method: string, file: PlanFile): Stage {
@@ -228,6 +271,7 @@ function stageOf(instance: object, method: string, file: PlanFile): Stage {
     throw new SystemError("ACTOR_NOT_FOUND", what);
   }
   return {
+    deterministic: Reflect.get(instance, "deterministic") === true,
     describe: () => Reflect.apply(describe, instance, []) as StageDescription,
     map: async (batch) => (await Reflect.apply(map, instance, [batch])) as Table,
   };

@@ -16,6 +16,26 @@ export interface ReadBatch extends Batch {
   readonly offsets: Int32Array;
 }
 
+/** Reads of a batch by their indexes, in a batch of its own. */
+export function pickReads(batch: ReadBatch, indexes: readonly number[]): ReadBatch {
+  const { offsets, bases, ids } = batch;
+  const beginOf = (index: number): number => offsets[index] ?? 0;
+  const length = indexes.reduce((sum, i) => sum + beginOf(i + 1) - beginOf(i), 0);
+  const picked = {
+    records: indexes.length,
+    ids: indexes.map((index) => ids[index] ?? ""),
+    bases: new Uint8Array(length),
+    offsets: new Int32Array(indexes.length + 1),
+  };
+  let end = 0;
+  for (const [at, index] of indexes.entries()) {
+    picked.bases.set(bases.subarray(beginOf(index), beginOf(index + 1)), end);
+    end += beginOf(index + 1) - beginOf(index);
+    picked.offsets[at + 1] = end;
+  }
+  return picked;
+}
+
 /**
  * Collects reads until `recordsMax` of them, or BATCH_BYTES_MAX of sequence, are there. Both bounds
  * depend on the records alone, so the cuts do too.

@@ -6,9 +6,13 @@
  * Bounded: one chunk of text here, one in the inflater, one of the file in between; nothing is read
  * that wasn't asked for.
  */
-import type { FileHandle } from "node:fs/promises";
 import { createGunzip, type Gunzip } from "node:zlib";
-import type { InputSpec, ReadOutcome, ShardRequest } from "../../runtime/dataset/types.ts";
+import type {
+  InputSpec,
+  RawRecord,
+  ReadOutcome,
+  ShardRequest,
+} from "../../runtime/dataset/types.ts";
 import { SystemError } from "../../runtime/errors.ts";
 import {
   PROBE_BYTES_MAX,
@@ -17,7 +21,9 @@ import {
   SHARD_BYTES,
 } from "../../runtime/limits.ts";
 import { BatchBuilder, type ReadBatch } from "./batch.ts";
-import { checkUnchanged, inputError, openInput, readAt } from "./input.ts";
+import { inputError, openInput } from "./input.ts";
+import type { OpenedInput } from "./opened.ts";
+import { badOutcome, RecordReading } from "./reading.ts";
 import { RecordFault } from "./record.ts";
 import { RecordWindow } from "./window.ts";
 
@@ -34,10 +40,11 @@ export interface RecordRange {
 export async function planRecords(
   input: InputSpec,
   shardBytes: number = SHARD_BYTES,
+  policy?: ShardRequest["onBadRecord"],
 ): Promise<number> {
   const cursor = await GzipCursor.open(input);
   try {
-    const { records, bytes } = await cursor.probe();
+    const { records, bytes } = await cursor.probe(policy);
     if (records === 0) {
       throw new SystemError("INPUT_EMPTY", "the gzip file holds no record", { uri: input.uri });
     }
@@ -50,17 +57,17 @@ export async function planRecords(
 /** A place in an inflated stream that only moves forward. */
 export class GzipCursor {
   readonly #input: InputSpec;
-  readonly #file: FileHandle;
+  readonly #file: OpenedInput;
   readonly #gunzip: Gunzip;
   readonly #chunks: AsyncIterator<Buffer>;
   readonly #window: RecordWindow;
   #chunk: Buffer = Buffer.alloc(0);
   #inflated = false;
 
-  private constructor(input: InputSpec, file: FileHandle) {
+  private constructor(input: InputSpec, file: OpenedInput) {
     this.#input = input;
     this.#file = file;
-    const source = file.createReadStream({ highWaterMark: READ_CHUNK_BYTES, autoClose: false });
+    const source = file.stream();
     this.#gunzip = createGunzip({ chunkSize: READ_CHUNK_BYTES / 2 });
     // Errors come out of `next()`; one that follows the stream's end is found by #checkTail.
     this.#gunzip.on("error", () => undefined);
@@ -80,12 +87,15 @@ export class GzipCursor {
   }
 
   /** Parses the first records; the cursor is spent afterwards. */
-  async probe(): Promise<{ readonly records: number; readonly bytes: number }> {
+  async probe(
+    policy: ShardRequest["onBadRecord"],
+  ): Promise<{ readonly records: number; readonly bytes: number }> {
     const step = 100;
+    const reading = new RecordReading(this.#window, policy);
     try {
       let read = step;
       while (read > 0 && this.record < PROBE_RECORDS && this.#window.bytes < PROBE_BYTES_MAX) {
-        read = await this.#window.read(new BatchBuilder(step), step);
+        read = await reading.read(new BatchBuilder(step), step);
       }
     } catch (thrown) {
       throw await this.#placed(isForeign(thrown) ? notFastq(thrown) : thrown);
@@ -97,15 +107,30 @@ export class GzipCursor {
   async *read(request: ShardRequest, range: RecordRange): AsyncGenerator<ReadBatch, ReadOutcome> {
     const end = range.firstRecord + range.records;
     try {
-      await checkUnchanged(this.#file, this.#input);
-      await this.#window.skip(range.firstRecord - this.record);
-      const builder = new BatchBuilder(request.batchSize);
-      while ((await this.#window.read(builder, end - this.record)) > 0) yield builder.take();
+      await this.#file.checkUnchanged();
+      const reading = new RecordReading(this.#window, request.onBadRecord);
+      await reading.skip(range.firstRecord - this.record);
+      yield* reading.batches(request.batchSize, end - this.record);
       const ended = await this.#window.ended();
-      if (ended) await checkUnchanged(this.#file, this.#input);
+      if (ended) await this.#file.checkUnchanged();
       const records = Math.max(0, this.record - range.firstRecord);
-      const outcome = { records, quarantined: 0, skipped: 0 };
+      const outcome = { records, ...badOutcome(reading, request.onBadRecord) };
       return ended ? { ...outcome, endOfInput: this.record } : outcome;
+    } catch (thrown) {
+      throw await this.#placed(thrown);
+    }
+  }
+
+  /** Records of a range as they stand in the inflated text, by position among the good ones. */
+  async raw(
+    { onBadRecord }: ShardRequest,
+    range: RecordRange,
+    positions: readonly number[],
+  ): Promise<readonly RawRecord[]> {
+    try {
+      const reading = new RecordReading(this.#window, onBadRecord);
+      await reading.skip(range.firstRecord - this.record);
+      return await reading.raw(positions);
     } catch (thrown) {
       throw await this.#placed(thrown);
     }
@@ -138,7 +163,7 @@ export class GzipCursor {
     const { bytes } = this.#input;
     const chunk = Buffer.allocUnsafe(READ_CHUNK_BYTES);
     for (let begin = this.#gunzip.bytesWritten; begin < bytes; begin += chunk.length) {
-      const tail = chunk.subarray(0, await readAt(this.#file, chunk, begin));
+      const tail = chunk.subarray(0, await this.#file.readAt(chunk, begin));
       if (tail.some((byte) => byte !== 0)) {
         throw this.#corrupt("bytes that are no gzip member follow the last one");
       }
@@ -146,7 +171,7 @@ export class GzipCursor {
   }
 
   async #placed(thrown: unknown): Promise<unknown> {
-    await checkUnchanged(this.#file, this.#input);
+    await this.#file.checkUnchanged();
     if (isInflateError(thrown)) return this.#corrupt(thrown.message, thrown);
     if (!(thrown instanceof RecordFault)) return inputError(thrown, this.#input.uri);
     const damage = await this.#damage();

@@ -1,36 +1,28 @@
 /**
- * Files as inputs: their identity, opening them as the very bytes that were planned, and turning
- * what goes wrong into errors that say where.
+ * Files and objects as inputs: their identity, opening them as the very bytes that were planned,
+ * and turning what goes wrong into errors that say where.
  */
-import { constants } from "node:fs";
-import { access, type FileHandle, open, stat } from "node:fs/promises";
-import { basename, isAbsolute } from "node:path";
+import { basename } from "node:path";
 import type { InputSpec } from "../../runtime/dataset/types.ts";
 import { SystemError, type Where } from "../../runtime/errors.ts";
 import { READ_CHUNK_BYTES } from "../../runtime/limits.ts";
+import { lookAtInput, type OpenedInput, openUnchecked } from "./opened.ts";
 import { RecordFault } from "./record.ts";
 
 const LF = 10;
 
 /**
- * An input as it stands in a job's spec; its etag is `<size>-<mtimeNs>`.
- * @param path - absolute.
- * @throws {SystemError} INPUT_NOT_FOUND, INPUT_UNREADABLE (a folder, a device, no permission).
+ * An input as it stands in a job's spec; a file's etag is `<size>-<mtimeNs>`, an object's is S3's.
+ * @param uri - an absolute path, or `s3://bucket/key`.
+ * @throws {SystemError} INPUT_NOT_FOUND, INPUT_UNREADABLE (a folder, a device, no permission),
+ * USAGE, and what storage says.
  */
-export async function identifyInput(path: string): Promise<InputSpec> {
-  if (!isAbsolute(path))
-    throw new SystemError("USAGE", "an input is an absolute path", { uri: path });
+export async function identifyInput(uri: string): Promise<InputSpec> {
   try {
-    const info = await stat(path, { bigint: true });
-    if (!info.isFile()) {
-      const what = info.isDirectory() ? "the input is a folder" : "the input isn't a regular file";
-      throw new SystemError("INPUT_UNREADABLE", what, { uri: path });
-    }
-    await access(path, constants.R_OK);
-    const etag = `${info.size}-${info.mtimeNs}`;
-    return { uri: path, sample: sampleOf(path), etag, bytes: Number(info.size) };
+    const { etag, bytes } = await lookAtInput(uri);
+    return { uri, sample: sampleOf(uri), etag, bytes };
   } catch (thrown) {
-    throw inputError(thrown, path);
+    throw inputError(thrown, uri);
   }
 }
 
@@ -63,47 +55,27 @@ function counts(names: readonly string[]): ReadonlyMap<string, number> {
 }
 
 /**
- * The open file, checked to be the one that was identified; the caller closes it.
+ * The open input, checked to be the one that was identified; the caller closes it.
  * @throws {SystemError} INPUT_CHANGED, INPUT_NOT_FOUND, INPUT_UNREADABLE.
  */
-export async function openInput(input: InputSpec): Promise<FileHandle> {
-  let file: FileHandle | undefined;
+export async function openInput(input: InputSpec): Promise<OpenedInput> {
+  let opened: OpenedInput | undefined;
   try {
-    file = await open(input.uri, "r");
-    await checkUnchanged(file, input);
-    return file;
+    opened = await openUnchecked(input);
+    await opened.checkUnchanged();
+    return opened;
   } catch (thrown) {
-    await file?.close();
+    await opened?.close();
     throw inputError(thrown, input.uri);
   }
 }
 
-/** @throws {SystemError} INPUT_CHANGED when size or time differ from what was identified. */
-export async function checkUnchanged(file: FileHandle, input: InputSpec): Promise<void> {
-  const { size, mtimeNs } = await file.stat({ bigint: true });
-  const etag = `${size}-${mtimeNs}`;
-  if (etag === input.etag) return;
-  const what = `the input is ${etag} now, it was planned as ${input.etag}`;
-  throw new SystemError("INPUT_CHANGED", what, { uri: input.uri });
-}
-
-/** The bytes [begin, begin + into.length) of a file, or fewer at its end. */
-export async function readAt(file: FileHandle, into: Buffer, begin: number): Promise<number> {
-  let filled = 0;
-  while (filled < into.length) {
-    const { bytesRead } = await file.read(into, filled, into.length - filled, begin + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
-}
-
 /** Lines before `end`; only on the way to an error, to number its record. */
-export async function countLines(file: FileHandle, end: number): Promise<number> {
+export async function countLines(opened: OpenedInput, end: number): Promise<number> {
   const chunk = Buffer.allocUnsafe(READ_CHUNK_BYTES);
+  const fill = opened.sequence(0, end);
   let lines = 0;
-  for (let begin = 0; begin < end; begin += chunk.length) {
-    const read = await readAt(file, chunk.subarray(0, Math.min(chunk.length, end - begin)), begin);
+  for (let read = await fill(chunk); read > 0; read = await fill(chunk)) {
     const text = chunk.subarray(0, read);
     for (let at = text.indexOf(LF); at >= 0; at = text.indexOf(LF, at + 1)) lines++;
   }

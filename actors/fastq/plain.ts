@@ -3,11 +3,12 @@
  * ranges tile the file, and a shard parses exactly its bytes, so that no record is lost or read
  * twice.
  */
-import type { FileHandle } from "node:fs/promises";
-import type { ReadOutcome, ShardRequest } from "../../runtime/dataset/types.ts";
-import { RECORD_BYTES_MAX, SHARD_BYTES } from "../../runtime/limits.ts";
-import { BatchBuilder, type ReadBatch } from "./batch.ts";
-import { checkUnchanged, countLines, inputError, openInput, readAt } from "./input.ts";
+import type { RawRecord, ReadOutcome, ShardRequest } from "../../runtime/dataset/types.ts";
+import { INPUT_LOOKS_AHEAD, RECORD_BYTES_MAX, SHARD_BYTES } from "../../runtime/limits.ts";
+import type { ReadBatch } from "./batch.ts";
+import { countLines, inputError, openInput } from "./input.ts";
+import type { OpenedInput } from "./opened.ts";
+import { badOutcome, RecordReading } from "./reading.ts";
 import { INCOMPLETE, isBlank, NO_RECORD, RecordFault, recordEnd } from "./record.ts";
 import { RecordWindow } from "./window.ts";
 
@@ -30,18 +31,24 @@ export interface ByteRange {
  * @param size - bytes of the file, > 0.
  */
 export async function planRanges(
-  file: FileHandle,
+  file: Pick<OpenedInput, "readAt">,
   size: number,
   shardBytes: number = SHARD_BYTES,
 ): Promise<readonly ByteRange[]> {
   const ranges: ByteRange[] = [];
   let begin = 0;
-  for (let candidate = shardBytes; candidate < size; candidate += shardBytes) {
-    const limit = Math.min(candidate + shardBytes, size);
-    const start = await findRecordStart(file, size, candidate, limit);
-    if (start === undefined) continue;
-    ranges.push({ begin, end: start });
-    begin = start;
+  const step = INPUT_LOOKS_AHEAD * shardBytes;
+  for (let first = shardBytes; first < size; first += step) {
+    // Each look is independent of the others; in S3 each costs a round trip.
+    const looks: Promise<number | undefined>[] = [];
+    for (let at = first; at < Math.min(size, first + step); at += shardBytes) {
+      looks.push(findRecordStart(file, size, at, Math.min(at + shardBytes, size)));
+    }
+    for (const start of await Promise.all(looks)) {
+      if (start === undefined) continue;
+      ranges.push({ begin, end: start });
+      begin = start;
+    }
   }
   ranges.push({ begin, end: size });
   return ranges;
@@ -49,7 +56,7 @@ export async function planRanges(
 
 /** The first record start in [from, limit), or undefined. 0 < from < limit <= size. */
 async function findRecordStart(
-  file: FileHandle,
+  file: Pick<OpenedInput, "readAt">,
   size: number,
   from: number,
   limit: number,
@@ -59,7 +66,7 @@ async function findRecordStart(
   for (let bytes = LOOK_BYTES; ; bytes *= 2) {
     const wanted = Math.min(bytes, size - base);
     const text = Buffer.allocUnsafe(wanted);
-    await readAt(file, text, base);
+    await file.readAt(text, base);
     const found = lookForRecord(text, base + wanted === size);
     if (found !== INCOMPLETE) {
       const start = found === undefined ? limit : base + found;
@@ -101,41 +108,66 @@ export async function* readRange(
   const { input } = request;
   const file = await openInput(input);
   try {
-    let position = range.begin;
-    const fill = async (into: Buffer): Promise<number> => {
-      const wanted = Math.min(into.length, range.end - position);
-      const read = wanted === 0 ? 0 : await readAt(file, into.subarray(0, wanted), position);
-      position += read;
-      return read;
-    };
+    const fill = file.sequence(range.begin, range.end);
     const window = new RecordWindow(fill, range.end === input.bytes, range.end - range.begin);
+    const reading = new RecordReading(window, request.onBadRecord);
     try {
-      yield* batchesOf(window, request.batchSize);
+      yield* reading.batches(request.batchSize, Number.POSITIVE_INFINITY);
     } catch (thrown) {
       throw await placed(thrown, file, request, range, window);
     }
-    await checkUnchanged(file, input);
-    return { records: window.records, quarantined: 0, skipped: 0 };
+    await file.checkUnchanged();
+    const { bad, ...outcome } = badOutcome(reading, request.onBadRecord);
+    const shifted = bad === undefined ? {} : { bad: await inFile(file, range, bad) };
+    return { records: window.records, ...outcome, ...shifted };
   } finally {
     await file.close();
   }
 }
 
-async function* batchesOf(window: RecordWindow, batchSize: number): AsyncGenerator<ReadBatch> {
-  const builder = new BatchBuilder(batchSize);
-  while ((await window.read(builder, batchSize)) > 0) yield builder.take();
+/** Records of one range as they stand in the file, by their positions among the good ones. */
+export async function rawOfRange(
+  request: ShardRequest,
+  range: ByteRange,
+  positions: readonly number[],
+): Promise<readonly RawRecord[]> {
+  const { input, onBadRecord } = request;
+  const file = await openInput(input);
+  try {
+    const fill = file.sequence(range.begin, range.end);
+    const window = new RecordWindow(fill, range.end === input.bytes, range.end - range.begin);
+    const raws = await new RecordReading(window, onBadRecord).raw(positions);
+    await file.checkUnchanged();
+    return await inFile(file, range, raws);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Records with the numbers and offsets that they have in the file. */
+async function inFile<Raw extends RawRecord>(
+  file: OpenedInput,
+  range: ByteRange,
+  records: readonly Raw[],
+): Promise<Raw[]> {
+  const before = Math.floor((await countLines(file, range.begin)) / 4);
+  return records.map((it) => ({
+    ...it,
+    record: it.record + before,
+    byteOffset: (it.byteOffset ?? 0) + range.begin,
+  }));
 }
 
 async function placed(
   thrown: unknown,
-  file: FileHandle,
+  file: OpenedInput,
   request: ShardRequest,
   range: ByteRange,
   window: RecordWindow,
 ): Promise<unknown> {
   if (!(thrown instanceof RecordFault)) return inputError(thrown, request.input.uri);
   // A file that was changed under us explains a fault better than the record does.
-  await checkUnchanged(file, request.input);
+  await file.checkUnchanged();
   const before = Math.floor((await countLines(file, range.begin)) / 4);
   const where = { byteOffset: range.begin + thrown.offset, record: before + window.records + 1 };
   return inputError(thrown, request.input.uri, where);

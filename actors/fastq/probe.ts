@@ -1,24 +1,18 @@
 /** A look at the first reads of a file. */
-import { open } from "node:fs/promises";
 import { constants, gunzipSync } from "node:zlib";
 import { READ_CHUNK_BYTES } from "../../runtime/limits.ts";
+import { storageOf } from "../../runtime/storage/open.ts";
 
 /** At gzip's best ratio, 1:1032, this inflates to 66 MiB. */
 const PROBE_GZIP_BYTES = 64 * 1024;
 
 /**
  * Median length of the first reads, in bases; 0 when no whole read was found.
- * @param path - a FASTQ file that was planned: it is FASTQ, plain or gzip.
+ * @param uri - a FASTQ file that was planned: it is FASTQ, plain or gzip.
  */
-export async function medianReadLength(path: string): Promise<number> {
-  const file = await open(path, "r");
-  try {
-    const buffer = Buffer.alloc(READ_CHUNK_BYTES);
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, 0);
-    return medianOf(inflateStart(buffer.subarray(0, bytesRead)));
-  } finally {
-    await file.close();
-  }
+export async function medianReadLength(uri: string): Promise<number> {
+  const start = await storageOf(uri).readRange(uri, 0, READ_CHUNK_BYTES);
+  return medianOf(inflateStart(start));
 }
 
 function inflateStart(bytes: Buffer): Buffer {

@@ -96,6 +96,24 @@ export function recordEnd(text: Buffer, begin: number, atEnd: boolean): number {
   }
 }
 
+/**
+ * Whether a record begins at this line, sound or not: it begins with `@`, and the line two below
+ * with `+`. The stream's end counts as a begin; INCOMPLETE when the text ends too early to tell.
+ */
+export function beginsRecord(
+  text: Buffer,
+  begin: number,
+  atEnd: boolean,
+): boolean | typeof INCOMPLETE {
+  const cut = atEnd ? false : INCOMPLETE;
+  if (begin >= text.length) return atEnd || INCOMPLETE;
+  if (text[begin] !== AT) return false;
+  const nameEnd = text.indexOf(LF, begin);
+  const sequenceEnd = nameEnd < 0 ? -1 : text.indexOf(LF, nameEnd + 1);
+  if (sequenceEnd < 0 || sequenceEnd + 1 >= text.length) return cut;
+  return text[sequenceEnd + 1] === PLUS;
+}
+
 /** Whether text[begin, end) holds line ends alone. */
 export function isBlank(text: Uint8Array, begin: number): boolean {
   for (let i = begin; i < text.length; i++) {

@@ -4,21 +4,23 @@
  */
 import * as v from "valibot";
 import type {
+  Batch,
   InputPlan,
   InputSpec,
   JsonObject,
   Plan,
+  RawRecord,
   ReadOutcome,
   ShardReader,
   ShardRequest,
   Source,
 } from "../../runtime/dataset/types.ts";
 import { SystemError } from "../../runtime/errors.ts";
-import { INPUT_CURSORS_MAX, READ_CHUNK_BYTES } from "../../runtime/limits.ts";
-import type { ReadBatch } from "./batch.ts";
+import { INPUT_CURSORS_MAX, READ_CHUNK_BYTES, SHARD_BYTES } from "../../runtime/limits.ts";
+import { pickReads, type ReadBatch } from "./batch.ts";
 import { GzipCursor, planRecords, type RecordRange } from "./gzip.ts";
-import { identifyInput, openInput, readAt } from "./input.ts";
-import { planRanges, readRange } from "./plain.ts";
+import { identifyInput, openInput } from "./input.ts";
+import { planRanges, rawOfRange, readRange } from "./plain.ts";
 import { isBlank } from "./record.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -28,12 +30,13 @@ const recordRange = v.strictObject({ firstRecord: count, records: v.pipe(count, 
 const rangeSchema = v.union([byteRange, recordRange]);
 
 /**
- * The source `fastq`; options `{ inputs }`: absolute paths, at least one. Batches are `ReadBatch`.
+ * The source `fastq`; options `{ inputs }`: absolute paths or s3://, at least one. Batches are
+ * `ReadBatch`.
  */
 export const fastqSource: Source = {
   name: "fastq",
   identify: async (options) => Promise.all(inputsOf(options).map(identifyInput)),
-  plan: async (_options, inputs) => planInputs(inputs),
+  plan: async (_options, inputs, policy) => planInputs(inputs, policy),
   open: async () => new FastqReader(),
 };
 
@@ -54,19 +57,21 @@ function inputsOf(options: JsonObject): readonly string[] {
   throw new SystemError("USAGE", "the fastq source needs `inputs`, at least one path");
 }
 
-async function planInputs(inputs: readonly InputSpec[]): Promise<Plan> {
+async function planInputs(inputs: readonly InputSpec[], policy: Policy): Promise<Plan> {
   const plans: InputPlan[] = [];
-  for (const input of inputs) plans.push(await planInput(input));
+  for (const input of inputs) plans.push(await planInput(input, policy));
   return { schema: 1, decisions: {}, inputs: plans };
 }
 
-async function planInput(input: InputSpec): Promise<InputPlan> {
+type Policy = ShardRequest["onBadRecord"];
+
+async function planInput(input: InputSpec, policy: Policy): Promise<InputPlan> {
   const file = await openInput(input);
   try {
     const head = Buffer.alloc(READ_CHUNK_BYTES);
-    const text = head.subarray(0, await readAt(file, head, 0));
+    const text = head.subarray(0, await file.readAt(head, 0));
     if (text[0] === 0x1f && text[1] === 0x8b) {
-      return { kind: "rule", recordsPerShard: await planRecords(input) };
+      return { kind: "rule", recordsPerShard: await planRecords(input, SHARD_BYTES, policy) };
     }
     checkStart(text, input);
     return { kind: "ranges", ranges: (await planRanges(file, input.bytes)).map(asJson) };
@@ -107,6 +112,22 @@ class FastqReader implements ShardReader {
       return outcome;
     } finally {
       await this.#putBack(request.input, cursor, usable);
+    }
+  }
+
+  pick(batch: Batch, indexes: readonly number[]): ReadBatch {
+    return pickReads(batch as ReadBatch, indexes);
+  }
+
+  /** In a pass of its own: the kept cursors may be anywhere. */
+  async raw(request: ShardRequest, positions: readonly number[]): Promise<readonly RawRecord[]> {
+    const range = v.parse(rangeSchema, request.range);
+    if ("begin" in range) return rawOfRange(request, range, positions);
+    const cursor = await GzipCursor.open(request.input);
+    try {
+      return await cursor.raw(request, range, positions);
+    } finally {
+      await cursor.close();
     }
   }
 

@@ -6,14 +6,20 @@
  * parsed.
  */
 import { READ_CHUNK_BYTES, RECORD_BYTES_MAX } from "../../runtime/limits.ts";
-import type { BatchBuilder } from "./batch.ts";
-import { INCOMPLETE, isBlank, parseRecord, RecordFault } from "./record.ts";
+import { BatchBuilder } from "./batch.ts";
+import { beginsRecord, INCOMPLETE, isBlank, parseRecord, RecordFault } from "./record.ts";
 
 const LF = 10;
 const CR = 13;
 
 /** Writes the stream's next bytes to the front of `into`; 0 only at the stream's end. */
 export type Fill = (into: Buffer) => Promise<number>;
+
+/** A record's first bytes, and how many it has in all. */
+export interface Raw {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
 
 export class RecordWindow {
   readonly #fill: Fill;
@@ -75,6 +81,49 @@ export class RecordWindow {
       }
     }
     return skipped;
+  }
+
+  /**
+   * The next record as it stands, or undefined at the stream's end.
+   * @param bytesMax - of what is copied; its length is said.
+   * @throws {RecordFault} as `read` does.
+   */
+  async one(bytesMax: number): Promise<Raw | undefined> {
+    const from = this.#bytes;
+    if ((await this.read(new BatchBuilder(1), 1)) === 0) return undefined;
+    const length = this.#bytes - from;
+    // What was parsed last still stands before what comes next.
+    const text = this.#buffer.subarray(this.#begin - length, this.#begin);
+    return { bytes: Uint8Array.from(text.subarray(0, bytesMax)), length };
+  }
+
+  /**
+   * Passes over what stands where a record should begin, up to the next one or the stream's end,
+   * and counts it as a record.
+   * @param bytesMax - of what is copied; its length is said.
+   */
+  async pass(bytesMax: number): Promise<Raw> {
+    const kept: Buffer[] = [];
+    const from = this.#bytes;
+    let left = bytesMax;
+    let isLineBegin = false;
+    for (;;) {
+      const text = this.#buffer.subarray(0, this.#end);
+      const verdict = isLineBegin ? beginsRecord(text, this.#begin, this.#atEnd) : false;
+      if (verdict === true) break;
+      const isLong = text.length - this.#begin > RECORD_BYTES_MAX;
+      if (verdict === INCOMPLETE && !isLong && (await this.#more())) continue;
+      const lf = text.indexOf(LF, this.#begin);
+      const end = lf < 0 ? text.length : lf + 1;
+      const line = text.subarray(this.#begin, Math.min(end, this.#begin + left));
+      if (line.length > 0) kept.push(Buffer.from(line));
+      left -= line.length;
+      this.#advance(end, 0);
+      isLineBegin = lf >= 0;
+      if (!isLineBegin && !(await this.#more())) break;
+    }
+    this.#records += 1;
+    return { bytes: Uint8Array.from(Buffer.concat(kept)), length: this.#bytes - from };
   }
 
   /** Whether no record is left. Reads on until it knows. */

@@ -7,6 +7,7 @@ import { toSystemError } from "../../runtime/errors.ts";
 import { runtimeVersion } from "../../runtime/version.ts";
 import { actorCommands } from "./actors/commands.ts";
 import { printableLines } from "./actors/text.ts";
+import { jobCommands } from "./jobs/commands.ts";
 import { solveCommands } from "./solve/commands.ts";
 import { addLaunchFlags } from "./solve/flags.ts";
 import type { RunFlags } from "./run.ts";
@@ -41,9 +42,48 @@ function program(): Command {
       const { workerCommand } = await import("./worker.ts");
       process.exitCode = await workerCommand(flags);
     });
+  ligase
+    .command("head")
+    .description("one more head for a cluster that runs here: it leads when the leader is gone")
+    .addOption(new Option("--standby", "wait until nobody leads").makeOptionMandatory())
+    .option("--address <file>", "the cluster's address file (default: LIGASE_ADDRESS)")
+    .option("--state <folder>", "the state that the cluster works on")
+    .addHelpText(
+      "after",
+      `
+Example: ligase head --standby --state ligase-runs/sample/.ligase
+Without --state and --address: the only cluster of yours that runs on this machine. Ends with it.`,
+    )
+    .action(async (flags: { address?: string; state?: string }) => {
+      const { headCommand } = await import("./state/head.ts");
+      process.exitCode = await headCommand(flags);
+    });
+  ligase.addCommand(logDefinition());
   for (const command of actorCommands(wholeNumber)) ligase.addCommand(command);
   ligase.addCommand(solveCommands(wholeNumber));
+  ligase.addCommand(jobCommands());
   return ligase;
+}
+
+function logDefinition(): Command {
+  const log = new Command("log").exitOverride().description("what heads have written");
+  log
+    .command("check")
+    .exitOverride()
+    .description("look at each segment and snapshot: can a head go on from them?")
+    .requiredOption("--state <folder>", "a cluster's state: a folder or s3://bucket/prefix")
+    .option("--json", "the report as one line of JSON")
+    .addHelpText(
+      "after",
+      `
+Example: ligase log check --state ligase-runs/sample/.ligase
+Reads all of it and changes nothing. Exit code 0: a head can go on; 2: no log there; 4: none can.`,
+    )
+    .action(async (flags: { state: string; json?: boolean }) => {
+      const { logCheckCommand } = await import("./state/log.ts");
+      process.exitCode = await logCheckCommand(flags);
+    });
+  return log;
 }
 
 function runDefinition(): Command {
@@ -53,13 +93,21 @@ function runDefinition(): Command {
     .exitOverride()
     .description("the main job: FASTQ -> embeddings -> NetCDF; without input, on a sample")
     .argument("[more...]", "further FASTQ files")
-    .option("--input <file...>", "FASTQ files, plain or gzip")
-    .option("--output <folder>", "default: ligase-runs/<stem of the first input>")
+    .option("--input <file...>", "FASTQ, plain or gzip: files or s3://bucket/key")
+    .option("--output <folder>", "or s3:// with --no-solve; ligase-runs/<stem of the first input>")
     .addOption(encoder.default("kmer"))
     .addOption(slurm.choices(["auto", "system", "private"]).default("auto"))
     .option("--executors <n>", "shards that run at once (default: all cores)", wholeNumber(1, 1024))
     .option("--nats-port <port>", "default: any free one", wholeNumber(1, 65_535))
-    .option("--state <folder>", "default: .ligase in the output folder")
+    .option("--standby-heads <n>", "heads that wait to lead (default: 0)", wholeNumber(0, 4))
+    .option("--state <folder>", "or s3://; default: .ligase in the output folder")
+    .addOption(
+      new Option(
+        "--on-bad-record <what>",
+        "a read that is malformed or ends its executors",
+      ).choices(["fail", "quarantine", "skip"]),
+    )
+    .option("--batch-timeout <seconds>", "of one batch; 0 = none", wholeNumber(0, 2_147_483))
     .option("--no-solve", "end after the embeddings")
     .option("--fresh", "run anew, in the first free <output>-2, -3, ...")
     .option("--json", "the last line of standard output is the result as JSON")

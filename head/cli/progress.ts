@@ -2,6 +2,7 @@
  * One line of progress: rewritten in place on a terminal, with a bar where it is known how much is
  * done; else a line for each change.
  */
+import { printableLine } from "./actors/text.ts";
 import { PROGRESS_LINE_MS } from "../../runtime/limits.ts";
 
 /** Characters of a bar, and those of a line that it may not push it over. */
@@ -21,7 +22,8 @@ export class Progress {
    * Says what goes on; the same again says nothing.
    * @param fraction - how much of it is done, 0..1, for the bar; the line says it too.
    */
-  say(line: string, fraction?: number): void {
+  say(said: string, fraction?: number): void {
+    const line = printableLine(said);
     if (line === this.#last) return;
     const samePhase = line.split(":")[0] === this.#last.split(":")[0];
     const nowMs = performance.now();

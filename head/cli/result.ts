@@ -3,6 +3,8 @@ import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { makeFolder } from "../../runtime/storage/local.ts";
+import { storageOf } from "../../runtime/storage/open.ts";
+import { isS3, joinUri } from "../../runtime/storage/uri.ts";
 import type { Watched } from "./watch.ts";
 
 const count = v.number();
@@ -22,6 +24,7 @@ const pipelineValue = v.object({
   dimensions: count,
   encoder: v.object({ name: v.string(), sha256: v.string(), provider: v.string() }),
   filteredReasons: v.record(v.string(), count),
+  quarantine: v.array(v.string()),
   warnings: v.array(v.string()),
   manifest: v.string(),
   netcdf: v.nullable(v.string()),
@@ -50,6 +53,8 @@ export interface RunResult {
     readonly launcher: string;
   } | null;
   readonly filteredReasons: Readonly<Record<string, number>>;
+  /** Side files with the reads that were put aside. */
+  readonly quarantine: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -60,7 +65,7 @@ export function composeResult(
 ): RunResult {
   const value = v.parse(pipelineValue, watched.value);
   const { jobId, reads, rows, shards, dimensions, encoder, manifest, netcdf } = value;
-  const { filteredReasons, warnings } = value;
+  const { filteredReasons, quarantine, warnings } = value;
   return {
     schema: 1,
     jobId,
@@ -79,6 +84,7 @@ export function composeResult(
     netcdf,
     slurm: netcdf === null ? null : slurmOf(watched),
     filteredReasons,
+    quarantine,
     warnings,
   };
 }
@@ -96,9 +102,17 @@ function milli(seconds: number): number {
 
 /** Puts the result beside the NetCDF; the last run's stands. */
 export async function writeResult(output: string, result: RunResult): Promise<void> {
+  if (isS3(output)) return putResult(joinUri(output, "results", "run.json"), result);
   const folder = join(output, "results");
   await makeFolder(folder);
   const temp = join(folder, `.run.json.${process.pid}.tmp`);
   await writeFile(temp, `${JSON.stringify(result, null, 1)}\n`);
   await rename(temp, join(folder, "run.json"));
+}
+
+/** Of two runs that end at once either's may stand: nothing reads it but people. */
+async function putResult(uri: string, result: RunResult): Promise<void> {
+  const storage = storageOf(uri);
+  await storage.remove(uri);
+  await storage.createIfAbsent(uri, Buffer.from(`${JSON.stringify(result, null, 1)}\n`));
 }

@@ -3,18 +3,19 @@
  * leaves its result. The job is durable: whatever ends this command, the next one goes on.
  */
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import type { Cluster, ClusterStatus } from "../../runtime/client/cluster.ts";
 import { joinAsClient } from "../../runtime/client/connect.ts";
 import { type EmbeddedReady, startEmbedded } from "../../runtime/client/embedded.ts";
+import type { OnBadRecord } from "../../runtime/dataset/dataset.ts";
 import { errorFromData, SystemError, toSystemError } from "../../runtime/errors.ts";
 import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { DRIVER_RESTARTS_MAX, OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
+import { joinUri } from "../../runtime/storage/uri.ts";
 import type { LaunchOptions } from "../../solver/launch.ts";
 import { parseSolveSpec } from "../../solver/solve.ts";
 import { followRun } from "../cluster/follow.ts";
-import { pipelineProgram } from "./package-hash.ts";
-import { outputFolder, stateFolder, typedFolder, typedPath } from "./paths.ts";
+import { pipelineProgram } from "../package-hash.ts";
+import { checkPlaces, outputFolder, statePlaces, typedFolder, typedPath } from "./paths.ts";
 import { Progress } from "./progress.ts";
 import { composeResult, type RunResult, writeResult } from "./result.ts";
 import { answerWith, type Interrupts } from "./signals.ts";
@@ -28,15 +29,18 @@ export interface RunFlags extends LaunchFlags {
   readonly encoder: string;
   readonly slurm: "auto" | "system" | "private";
   readonly executors?: number;
+  readonly standbyHeads?: number;
   readonly natsPort?: number;
   readonly state?: string;
   readonly solve: boolean;
+  readonly onBadRecord?: OnBadRecord;
+  readonly batchTimeout?: number;
   readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
 /** What a run is, whoever started it first: two commands of equal request are one run. */
-interface RunRequest {
+export interface RunRequest {
   readonly inputs: readonly string[];
   readonly output: string;
   readonly encoder: string;
@@ -44,34 +48,66 @@ interface RunRequest {
   readonly ranks: number;
   readonly timeLimitMinutes?: number;
   readonly launch?: LaunchOptions;
+  readonly onBadRecord?: OnBadRecord;
+  readonly batchTimeoutMs?: number;
+}
+
+/** How a run is carried out, which is no part of what it is. */
+export interface RunMeans {
+  readonly stateDir: string;
+  /** Where it keeps what is durable, if not in that folder. */
+  readonly stateUri?: string | undefined;
+  readonly slurm: RunFlags["slurm"];
+  readonly executors: number;
+  readonly natsPort?: number | undefined;
+  readonly standbyHeads?: number | undefined;
 }
 
 /** The exit code; what went wrong has been said by then. */
 export function runCommand(flags: RunFlags): Promise<number> {
-  return answerWith(flags.json, async (interrupts) => {
-    const result = await run(flags, interrupts);
+  return runAs(flags.json, async () => {
+    const from = typedFolder(process.env, process.cwd());
+    const request = requestOf(flags, from);
+    const { slurm, executors = availableParallelism(), natsPort, standbyHeads } = flags;
+    const places = statePlaces(flags.state, request.output, from);
+    return { request, means: { ...places, slurm, executors, natsPort, standbyHeads } };
+  });
+}
+
+/** Runs what `ask` gives; the exit code. */
+export function runAs(
+  json: boolean | undefined,
+  ask: () => Promise<{ readonly request: RunRequest; readonly means: RunMeans }>,
+): Promise<number> {
+  return answerWith(json, async (interrupts) => {
+    const { request, means } = await ask();
+    const result = await run(request, means, interrupts);
     return { table: resultTable(result), result };
   });
 }
 
-async function run(flags: RunFlags, interrupts: Interrupts): Promise<RunResult> {
+async function run(
+  request: RunRequest,
+  means: RunMeans,
+  interrupts: Interrupts,
+): Promise<RunResult> {
   const startedMs = performance.now();
-  const from = typedFolder(process.env, process.cwd());
-  const request = requestOf(flags, from);
   const progress = new Progress(process.stderr);
-  const stateDir = stateFolder(flags.state, request.output, from);
+  const { stateDir, stateUri, slurm, executors, natsPort, standbyHeads } = means;
   const key = sha256Hex(canonicalJson(request));
   const deadline = performance.now() + OUTPUT_RETRY_MS;
   for (;;) {
     const started = await startEmbedded({
       stateDir,
-      slurm: request.solve ? flags.slurm : "none",
-      executors: flags.executors ?? availableParallelism(),
-      natsPort: flags.natsPort,
+      stateUri,
+      slurm: request.solve ? slurm : "none",
+      executors,
+      natsPort,
+      standbyHeads,
       signal: interrupts.signal,
     });
     if (started.kind === "ready")
-      return lead(started, request, key, progress, interrupts, startedMs);
+      return lead(started, { request, means, key }, progress, interrupts, startedMs);
     progress.say(`process ${started.owner.pid} works on this output: following it`);
     const { socket } = started.owner;
     const onProgress = (line: unknown): void => progress.say(String(line));
@@ -90,14 +126,19 @@ function requestOf(flags: RunFlags, from: string): RunRequest {
   const { ranks, timeLimitMinutes, ...launch } = solveOptionsOf(flags);
   // What is wrong with them is said before anything is started.
   parseSolveSpec(launch);
+  const output = outputFolder(flags.output, inputs, from, flags.fresh === true);
+  checkPlaces(output, { inputs, solve: flags.solve });
+  const { onBadRecord, batchTimeout } = flags;
   return {
     inputs,
-    output: outputFolder(flags.output, inputs, from, flags.fresh === true),
+    output,
     encoder: flags.encoder,
     solve: flags.solve,
     ranks: ranks ?? availableParallelism(),
     ...(timeLimitMinutes === undefined ? {} : { timeLimitMinutes }),
     ...(Object.keys(launch).length === 0 ? {} : { launch }),
+    ...(onBadRecord === undefined ? {} : { onBadRecord }),
+    ...(batchTimeout === undefined ? {} : { batchTimeoutMs: batchTimeout * 1000 }),
   };
 }
 
@@ -108,11 +149,15 @@ function followedResult(sent: unknown): RunResult {
   return result;
 }
 
+interface Asked {
+  readonly request: RunRequest;
+  readonly means: RunMeans;
+}
+
 /** This command's cluster: submit, watch, tell followers, end. */
 async function lead(
   started: EmbeddedReady,
-  request: RunRequest,
-  key: string,
+  { key, ...asked }: Asked & { readonly key: string },
   progress: Progress,
   interrupts: Interrupts,
   startedMs: number,
@@ -126,7 +171,7 @@ async function lead(
       throw error ?? new SystemError("CLUSTER_START_FAILED", "the cluster ended by itself");
     });
     failed.catch(() => undefined);
-    const work = submit(started, request, progress, over.signal, startedMs);
+    const work = submit(started, asked, progress, over.signal, startedMs);
     const result = await Promise.race([work, failed, interrupts.asked]);
     started.send({ result });
     return result;
@@ -144,7 +189,7 @@ async function lead(
 /** The job from its submission to its result, unless the run is over before. */
 async function submit(
   started: EmbeddedReady,
-  request: RunRequest,
+  asked: Asked,
   progress: Progress,
   over: AbortSignal,
   startedMs: number,
@@ -161,10 +206,10 @@ async function submit(
       progress.say(line, fraction);
       started.send({ progress: line });
     };
-    const watched = await driveToEnd(cluster, request, before, show, over);
+    const watched = await driveToEnd(cluster, asked, before, show, over);
     const totalS = (performance.now() - startedMs) / 1000;
     const result = composeResult(watched, { start: startS, total: totalS });
-    await writeResult(request.output, result);
+    await writeResult(asked.request.output, result);
     return result;
   } finally {
     await cluster.close();
@@ -177,14 +222,17 @@ async function submit(
  */
 async function driveToEnd(
   cluster: Cluster,
-  request: RunRequest,
+  { request, means }: Asked,
   before: ClusterStatus,
   show: Say,
   over: AbortSignal,
 ): Promise<Watched> {
-  const uri = join(request.output, "embeddings");
+  const uri = joinUri(request.output, "embeddings");
+  // The program reads the first one alone; `ligase job resume` reads both.
+  const { slurm, executors } = means;
+  const argv = [JSON.stringify(request), JSON.stringify({ slurm, executors })];
   for (let lost = 0; ; lost += 1) {
-    const jobId = await cluster.submitProgram(cluster.program, [JSON.stringify(request)]);
+    const jobId = await cluster.submitProgram(cluster.program, argv);
     try {
       return await watchJob(cluster, { jobId, uri }, before, show, over);
     } catch (thrown) {

@@ -4,6 +4,7 @@
  */
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
 import { PARENT_POLL_MS } from "../../runtime/limits.ts";
+import { printableLines } from "./actors/text.ts";
 import { Starters } from "./starters.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -89,12 +90,12 @@ export async function answerWith(
   const interrupts = new Interrupts();
   try {
     const { table, result } = await work(interrupts);
-    process.stdout.write(table);
+    process.stdout.write(printableLines(table));
     if (json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
     return 0;
   } catch (thrown) {
     const error = interrupts.reason ?? toSystemError(thrown);
-    process.stderr.write(`ligase: ${error.message}\n`);
+    process.stderr.write(`ligase: ${printableLines(error.message)}\n`);
     if (json === true) process.stdout.write(`${JSON.stringify({ error: error.toData() })}\n`);
     return error.exit;
   } finally {

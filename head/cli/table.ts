@@ -7,13 +7,16 @@ export function resultTable(result: RunResult): string {
   const reasons = Object.entries(result.filteredReasons).map(([why, n]) => `${n} ${why}`);
   const rows: (readonly [string, string])[] = [
     ["job", result.jobId.slice(0, 12)],
-    ["reads", `${reads.in} in, ${reads.passed} passed, ${reads.filtered} filtered`],
+    ["reads", readsLine(reads)],
     ...(reasons.length === 0 ? [] : [["filtered", reasons.join(", ")] as const]),
     [
       "embeddings",
       `${result.rows} x ${result.dimensions} float32 in ${counted(result.shards, "shard")}`,
     ],
     ["encoder", `${encoder.name} ${encoder.sha256.slice(0, 12)} on ${encoder.provider}`],
+    ...(result.quarantine.length === 0
+      ? []
+      : [["quarantine", quarantineLine(result.quarantine)] as const]),
     ["manifest", result.manifest],
     ["netcdf", result.netcdf ?? "not asked for (--no-solve)"],
     ...(slurm === null ? [] : [["slurm job", slurmLine(slurm)] as const]),
@@ -21,6 +24,24 @@ export function resultTable(result: RunResult): string {
     ...result.warnings.map((warning) => ["warning", warning] as const),
   ];
   return rows.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("");
+}
+
+function readsLine({
+  passed,
+  filtered,
+  quarantined,
+  skipped,
+  ...reads
+}: RunResult["reads"]): string {
+  const aside = [
+    ...(quarantined === 0 ? [] : [`${quarantined} quarantined`]),
+    ...(skipped === 0 ? [] : [`${skipped} skipped`]),
+  ];
+  return [`${reads.in} in`, `${passed} passed`, `${filtered} filtered`, ...aside].join(", ");
+}
+
+function quarantineLine(files: readonly string[]): string {
+  return files.length === 1 ? (files[0] ?? "") : `${files[0]} and ${files.length - 1} more`;
 }
 
 /** Such as "1 shard", "2 shards". */

@@ -7,6 +7,7 @@ import type {
 } from "../../runtime/client/cluster.ts";
 import { errorFromData, SystemError } from "../../runtime/errors.ts";
 import { JOB_POLL_MS } from "../../runtime/limits.ts";
+import { waitsFor } from "../slurm/attempt/words.ts";
 import { counted } from "./table.ts";
 
 /** Says what goes on, and how much of it is done where that is known, 0..1. */
@@ -65,7 +66,12 @@ function datasetAt(uri: string, { datasets }: ClusterStatus): DatasetStatus | un
 }
 
 function stoodSealed(before: ClusterStatus, dataset: DatasetStatus | undefined): boolean {
-  return before.datasets.some(({ id, state }) => id === dataset?.id && state.kind === "sealed");
+  if (dataset?.state.kind !== "sealed") return false;
+  const { atMs } = dataset.state;
+  // One of which a file was missing is sealed once more.
+  return before.datasets.some(
+    ({ id, state }) => id === dataset.id && state.kind === "sealed" && state.atMs === atMs,
+  );
 }
 
 /** Also true without a solve: then there was nothing to take time. */
@@ -88,6 +94,9 @@ function describe(
   const { shards, reads } = dataset;
   if (dataset.state.kind === "planning") return { line: "planning: looking at the input" };
   if (dataset.state.kind !== "sealed") {
+    if (shards.standing > 0) {
+      return { line: `checking: ${counted(shards.standing, "shard")} that stood here already` };
+    }
     const line = `embedding: ${shards.done}/${shards.total ?? "?"} shards, ${reads.in} reads`;
     return { line, fraction: shards.total ? shards.done / shards.total : undefined };
   }
@@ -102,10 +111,14 @@ function describeStart({ workers, slots }: ClusterStatus): string {
 }
 
 /** A solve's line; each of the words before its colon is a phase of its own. */
-export function describeSolve({ state, at, resources }: SolveStatus): Said {
+export function describeSolve({ state, at, resources, waits }: SolveStatus): Said {
   if (state.kind === "succeeded") return { line: "solving: completed" };
   // A failed one is opened again by who asks for it, or its error is the next that is said.
   if (state.kind === "failed") return { line: "solving: no result yet" };
+  if (waits !== null) {
+    const since = new Date(waits.sinceMs).toISOString().slice(11, 19);
+    return { line: `waiting: since ${since} UTC: ${waits.why}` };
+  }
   if (state.kind !== "submitted") return { line: "solving: slurm job is being started" };
   const job = `slurm job ${state.slurmJobId}, attempt ${state.attempt + 1}`;
   if (at?.progress) {
@@ -113,6 +126,10 @@ export function describeSolve({ state, at, resources }: SolveStatus): Said {
     const done = `${Math.floor(fraction * 100)} %`.padStart(5);
     return { line: `solving: ${job}: ${phase} ${done}`, fraction };
   }
-  const waits = at?.slurmState === "PENDING" && at.reason !== "None" ? `, waits: ${at.reason}` : "";
-  return { line: `queued: ${job}${waits}${resources === null ? "" : ` (${resources})`}` };
+  const askedFor = resources === null ? "" : ` (${resources})`;
+  // Slurm has started it: what doesn't say how far it is isn't queued for that.
+  if (at?.slurmState === "RUNNING") return { line: `solving: ${job}: begins${askedFor}` };
+  const queued =
+    at?.slurmState === "PENDING" && at.reason !== "None" ? `, waits: ${waitsFor(at.reason)}` : "";
+  return { line: `queued: ${job}${queued}${askedFor}` };
 }

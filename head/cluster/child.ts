@@ -10,19 +10,29 @@ import * as v from "valibot";
 import { LEAN_NODE } from "../../runtime/client/embedded.ts";
 import { leaveConfig } from "../../runtime/config-file.ts";
 import { errorFromData, SystemError } from "../../runtime/errors.ts";
-import { CLUSTER_START_MS, RESTART_DELAY_MS, TERM_GRACE_MS } from "../../runtime/limits.ts";
+import {
+  CLUSTER_START_MS,
+  RESTART_DELAY_MS,
+  RESTARTS_FORGOTTEN_MS,
+  TERM_GRACE_MS,
+} from "../../runtime/limits.ts";
 import { tailOf } from "./folders.ts";
 import { type ChildMessage, childMessage } from "./protocol.ts";
 
 export interface ChildOptions {
-  readonly name: "head" | "worker";
+  /** For people. */
+  readonly name: string;
   /** The program; its one argument names a file with its configuration, left for each start. */
   readonly script: string;
   readonly configPath: string;
-  readonly config: object;
+  /** Made anew for each start. */
+  readonly config: () => object;
   readonly logPath: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Starts again in a row, none of which lasted. */
   readonly restartsMax: number;
+  /** Whether a child that must not go on may be started again all the same; never unless given. */
+  readonly mends?: (error: SystemError) => boolean;
   readonly log: (line: string) => void;
   /** Gets all that the child says but `ready` and `fatal`; `reply` is lost if the child is gone. */
   readonly onMessage: (message: ChildMessage, reply: (answer: object) => void) => void;
@@ -74,23 +84,28 @@ export class KeptChild {
   }
 
   async #keep(onReady: () => void, onNeverReady: (error: SystemError) => void): Promise<void> {
+    let begunMs = performance.now();
     let end = await this.#live(onReady);
     if (!end.wasReady) return onNeverReady(await this.#startError(end));
     for (let restarts = 0; !this.#stopping.signal.aborted; restarts += 1) {
-      const { name, restartsMax, log } = this.#options;
+      const { name, restartsMax, log, mends } = this.#options;
       log(`${name} ended (${end.how})`);
-      if (end.fatal !== undefined) return this.#options.onFailed(end.fatal);
+      const { fatal } = end;
+      if (fatal !== undefined && mends?.(fatal) !== true) return this.#options.onFailed(fatal);
+      if (performance.now() - begunMs > RESTARTS_FORGOTTEN_MS) restarts = 0;
       if (restarts >= restartsMax) return this.#options.onFailed(await this.#keptEnding(end));
       const waitMs = RESTART_DELAY_MS * 2 ** restarts;
       await delay(waitMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
-      if (!this.#stopping.signal.aborted) end = await this.#live(() => log(`${name} is back`));
+      if (this.#stopping.signal.aborted) return;
+      begunMs = performance.now();
+      end = await this.#live(() => log(`${name} is back`));
     }
   }
 
   /** One incarnation, from its start to its end. */
   async #live(onReady: () => void): Promise<End> {
     const { script, configPath, config, logPath, env } = this.#options;
-    await leaveConfig(configPath, config);
+    await leaveConfig(configPath, config());
     const log = await open(logPath, "a", 0o600);
     if (this.#stopping.signal.aborted) {
       await log.close();
@@ -160,4 +175,12 @@ function endOf(child: ChildProcess): Promise<string> {
     child.once("error", (error) => settle(error.message));
     child.once("exit", (code, signal) => settle(signal ?? `exit code ${String(code)}`));
   });
+}
+
+/**
+ * Whether a head ended because another one of its own cluster leads: then it may stand by. A head
+ * of another cluster that works on the same state is nobody's to stand by for.
+ */
+export function isReplaced(error: SystemError): boolean {
+  return error.code === "LOG_FENCED" && error.where["heard"] !== undefined;
 }

@@ -12,12 +12,13 @@ import {
   WORKER_RESTARTS_MAX,
 } from "../../runtime/limits.ts";
 import { sweep } from "../../runtime/processes.ts";
-import { KeptChild } from "./child.ts";
+import { isIdentity } from "../../runtime/bus/subjects.ts";
+import { type ChildOptions, isReplaced, KeptChild } from "./child.ts";
 import { freshLog, removeRuntimeFolder } from "./folders.ts";
 import type { JoinServer } from "./join.ts";
 import { Keyring } from "./keys.ts";
 import { type KeptNatsServer, keepNatsServer } from "./nats-server.ts";
-import type { ChildMessage, HeadConfig, SlurmMode, WorkerConfig } from "./protocol.ts";
+import type { ChildMessage, HeadConfig, JoinedHead, SlurmMode, WorkerConfig } from "./protocol.ts";
 import type { SlurmService } from "./slurm-service.ts";
 
 export interface ClusterOptions {
@@ -28,6 +29,10 @@ export interface ClusterOptions {
   readonly mark: string;
   readonly env: NodeJS.ProcessEnv;
   readonly executors: number;
+  /** Heads that stand by beside the first one. */
+  readonly standbyHeads: number;
+  /** Log, snapshots and jobs; `stateDir` unless they lie elsewhere. */
+  readonly stateUri: string;
   readonly natsPort: number | undefined;
   readonly slurmMode: SlurmMode;
   readonly slurm: SlurmService;
@@ -43,9 +48,13 @@ export class EmbeddedCluster {
   readonly #keyring: Keyring;
   #starting: Promise<Connection> | undefined;
   #stopping = false;
+  /** The log's end, as the head told last. */
+  #tail = 0;
   #nats: KeptNatsServer | undefined;
   #join: Promise<JoinServer> | undefined;
   #children: KeptChild[] = [];
+  /** Kept heads that haven't ended for good. */
+  #heads = 0;
   readonly #hurried = Promise.withResolvers<void>();
 
   constructor(options: ClusterOptions) {
@@ -102,14 +111,26 @@ export class EmbeddedCluster {
     return { natsUrl, cluster, ...(await this.#keyring.mint("client")) };
   }
 
-  /** Shuts a client's key out: its connections end. */
-  async revoke({ identity }: Connection): Promise<void> {
+  /** What a head of another supervisor needs to stand by here. */
+  async mintHead(): Promise<JoinedHead> {
+    const { natsUrl, cluster } = await this.start();
+    if (this.#stopping) throw new SystemError("CLUSTER_NOT_FOUND", "the cluster is ending");
+    const { stateUri, stateDir, slurmMode, mark } = this.#options;
+    const key = await this.#keyring.mint("head");
+    return { natsUrl, cluster, ...key, stateUri, stateDir, slurmMode, mark };
+  }
+
+  /** Shuts a client's or a joined head's key out: its connections end. */
+  async revoke({ identity }: Pick<Connection, "identity">): Promise<void> {
     if (!this.#stopping) await this.#keyring.remove(identity);
   }
 
   async #start(): Promise<Connection> {
     const { stateDir, runtimeDir, mark: cluster, env, natsPort, log, onFailed } = this.#options;
-    const head = await this.#keyring.mint("head");
+    const { standbyHeads } = this.#options;
+    const heads = await Promise.all(
+      Array.from({ length: 1 + standbyHeads }, () => this.#keyring.mint("head")),
+    );
     const worker = await this.#keyring.mint("worker");
     const client = await this.#keyring.mint("client");
     const logPath = await freshLog(stateDir, "nats");
@@ -120,31 +141,75 @@ export class EmbeddedCluster {
     this.#keyring.attach(this.#nats);
     const { natsUrl } = { natsUrl: this.#nats.url };
     const shared = { natsUrl, cluster, runtimeDir, mark: cluster };
-    const { executors, slurmMode } = this.#options;
-    const headConfig: HeadConfig = { ...shared, ...head, stateDir, slurmMode };
+    const { executors, workerMain } = this.#options;
     const workerConfig: WorkerConfig = { ...shared, ...worker, executors };
+    const [first, ...others] = heads;
     await Promise.all([
-      this.#startChild("head", headConfig),
-      this.#startChild("worker", workerConfig),
+      first === undefined ? undefined : this.#startHead("head", { ...shared, ...first }),
+      this.#startChild("worker", {
+        script: workerMain,
+        config: () => workerConfig,
+        restartsMax: WORKER_RESTARTS_MAX,
+        onFailed,
+      }),
     ]);
+    // The cluster is there; who stands by isn't waited for.
+    for (const [index, head] of others.entries()) {
+      const name = `head-${index + 2}`;
+      this.#startHead(name, { ...shared, ...head }).catch((thrown: unknown) => {
+        if (!this.#stopping) log(`${name} doesn't stand by: ${toSystemError(thrown).message}`);
+      });
+    }
     return { natsUrl, cluster, ...client };
   }
 
-  async #startChild(name: "head" | "worker", config: HeadConfig | WorkerConfig): Promise<void> {
-    const { stateDir, runtimeDir, headMain, workerMain, env, log, onFailed } = this.#options;
+  /**
+   * One head, kept. Started again it stands by where others are: one of them may lead by then. The
+   * cluster fails with the last of its heads.
+   */
+  async #startHead(
+    name: string,
+    own: Connection & { readonly runtimeDir: string; readonly mark: string },
+  ): Promise<void> {
+    const { stateDir, stateUri, slurmMode, headMain, log, onFailed } = this.#options;
+    const isFirst = this.#heads === 0;
+    this.#heads += 1;
+    let starts = 0;
+    const config = (): HeadConfig => {
+      const standby = !isFirst || (starts > 0 && this.#hasOtherHeads());
+      starts += 1;
+      return { ...own, stateDir, stateUri, slurmMode, standby, tail: this.#tail };
+    };
+    const lost = (error: SystemError): void => {
+      this.#heads -= 1;
+      if (this.#heads === 0) onFailed(error);
+      else log(`${name} is given up: ${error.message}`);
+    };
+    await this.#startChild(name, {
+      ...{ script: headMain, config, restartsMax: HEAD_RESTARTS_MAX, onFailed: lost },
+      mends: isReplaced,
+    }).catch((thrown: unknown) => {
+      this.#heads -= 1;
+      throw thrown;
+    });
+  }
+
+  #hasOtherHeads(): boolean {
+    return this.#keyring.identities().filter((one) => isIdentity(one, "head")).length > 1;
+  }
+
+  async #startChild(
+    name: string,
+    how: Pick<ChildOptions, "script" | "config" | "restartsMax" | "onFailed" | "mends">,
+  ): Promise<void> {
+    const { stateDir, runtimeDir, env, log } = this.#options;
     const logPath = await freshLog(stateDir, name);
     if (this.#stopping) throw new SystemError("CANCELLED", "stopped while starting");
     const child = new KeptChild({
-      name,
-      script: name === "head" ? headMain : workerMain,
+      ...how,
+      ...{ name, logPath, env, log },
       configPath: join(runtimeDir, `${name}.json`),
-      config,
-      logPath,
-      env,
-      restartsMax: name === "head" ? HEAD_RESTARTS_MAX : WORKER_RESTARTS_MAX,
-      log,
-      onMessage: (message, reply) => this.#hear(message, reply),
-      onFailed,
+      onMessage: (message, reply) => this.hear(name, message, reply),
     });
     this.#children.push(child);
     await child.start();
@@ -163,7 +228,8 @@ export class EmbeddedCluster {
     return server;
   }
 
-  #hear(message: ChildMessage, reply: (answer: object) => void): void {
+  /** Takes what a head or the agent says. */
+  hear(name: string, message: ChildMessage, reply: (answer: object) => void): void {
     switch (message.op) {
       case "slurm.ensure":
         return void answer(message.id, reply, () => this.#options.slurm.ensure());
@@ -171,6 +237,11 @@ export class EmbeddedCluster {
         return this.#options.slurm.setActive(message.jobs);
       case "join.mint":
         return void answer(message.id, reply, () => this.mintJoinUrl());
+      case "tail":
+        this.#tail = Math.max(this.#tail, message.tail);
+        return;
+      case "leads":
+        return this.#options.log(`${name} leads epoch ${message.epoch}`);
       case "ready":
       case "fatal":
         return;

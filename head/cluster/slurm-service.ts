@@ -8,6 +8,8 @@ import { availableParallelism } from "node:os";
 import { SystemError } from "../../runtime/errors.ts";
 import { SCANCEL_MS } from "../../runtime/limits.ts";
 import { isAlive } from "../../runtime/processes.ts";
+import { CLUSTER_ENDED } from "../slurm/attempt/ends.ts";
+import { filesIn } from "../slurm/attempt/files.ts";
 import { connectSlurm } from "../slurm/commands.ts";
 import { connectionOf } from "../slurm/connection.ts";
 import { startPrivateSlurm } from "../slurm/private.ts";
@@ -149,5 +151,10 @@ async function cancelAll(
     const error = new SystemError("DEADLINE_EXCEEDED", "scancel");
     AbortSignal.timeout(SCANCEL_MS / 2).addEventListener("abort", () => fail(error));
   });
-  await Promise.race([Promise.all(jobs.map((job) => slurm.cancel(job))), late]);
+  const cancel = async (job: ActiveSlurmJob): Promise<void> => {
+    // Its wrapper heeds it, and the next head knows that nobody else cancelled it.
+    if (job.folder !== undefined) await filesIn(job.folder).create("ended", `${CLUSTER_ENDED}\n`);
+    await slurm.cancel(job);
+  };
+  await Promise.race([Promise.all(jobs.map(cancel)), late]);
 }

@@ -17,6 +17,8 @@ import * as v from "valibot";
 import { isClusterId } from "../../runtime/bus/subjects.ts";
 import { readLines, writeLine } from "../../runtime/client/lines.ts";
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
+import { STANDBY_HEADS_MAX } from "../../runtime/limits.ts";
+import { checkUri } from "../../runtime/storage/uri.ts";
 import { MARK_VARIABLE, sweep } from "../../runtime/processes.ts";
 import { ClientDoor } from "./clients/door.ts";
 import { EmbeddedCluster } from "./cluster.ts";
@@ -40,6 +42,12 @@ const optionsSchema = v.strictObject({
   executors: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   /** A free one unless given. */
   natsPort: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(65_535))),
+  /** Heads that stand by beside the leader. */
+  standbyHeads: v.optional(
+    v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(STANDBY_HEADS_MAX)),
+  ),
+  /** Where log, snapshots and jobs lie, if not in `stateDir`: a folder or `s3://bucket/prefix`. */
+  stateUri: v.optional(v.string()),
   /** Whether `ready` brings a URL for one more worker. */
   join: v.optional(v.boolean()),
   /** Whether the state goes with the cluster, however its command ended. */
@@ -137,6 +145,8 @@ class Supervisor {
   /** From the lock to the end. */
   async #lead(runtimeDir: string): Promise<void> {
     const { stateDir, executors, natsPort, slurm: slurmMode } = this.#options;
+    const { standbyHeads = 0, stateUri = stateDir } = this.#options;
+    checkUri(stateUri);
     const mark = this.#mark;
     const logPath = await freshLog(stateDir, "supervisor");
     const log = (line: string) => append(logPath, line);
@@ -146,9 +156,7 @@ class Supervisor {
       runtimeDir,
       mark,
       env: { ...process.env, [MARK_VARIABLE]: mark },
-      executors,
-      natsPort,
-      slurmMode,
+      ...{ executors, natsPort, slurmMode, standbyHeads, stateUri },
       slurm: new SlurmService({ mode: slurmMode, open: this.#openSlurm, runtimeDir, mark, log }),
       headMain: this.#options.headMain ?? sibling("../daemon/main"),
       workerMain: this.#options.workerMain ?? sibling("../../worker/main"),
@@ -181,6 +189,8 @@ class Supervisor {
     const door = new ClientDoor({
       ...{ runtimeDir, stateDir, cluster: this.#mark, log },
       mint: () => cluster.mintClient(),
+      mintHead: () => cluster.mintHead(),
+      hear: (name, message, reply) => cluster.hear(name, message, reply),
       revoke: (client) => cluster.revoke(client),
     });
     await door.open();

@@ -3,6 +3,7 @@
  * refuses nothing that a leader wrote; a fact about something unknown is a damaged log.
  */
 import { SystemError } from "../../runtime/errors.ts";
+import { applyToTrial, reopenTrials } from "./poison/trial.ts";
 import type { DatasetJob, DurableState, Fact, ProgramJob, SolveRecord } from "./facts.ts";
 
 /** @throws {SystemError} LOG_CORRUPT for a fact about a job, solve or actor that no fact made. */
@@ -22,12 +23,21 @@ export function apply(state: DurableState, fact: Fact): void {
     case "dataset.sealed":
     case "dataset.failed":
     case "dataset.reopened":
+    case "dataset.limited":
     case "continuation.added":
       applyToDataset(state, fact);
       return;
     case "input.ended":
     case "shard.committed":
+    case "shard.lost":
       applyToInput(state, fact);
+      return;
+    case "shard.suspected":
+    case "shard.probed":
+    case "shard.acquitted":
+    case "shard.excluded":
+    case "shard.halved":
+      applyToTrial(known(state.datasets.get(fact.jobId), fact.jobId), fact);
       return;
     case "solve.requested":
     case "solve.asked":
@@ -38,6 +48,7 @@ export function apply(state: DurableState, fact: Fact): void {
     case "solve.succeeded":
     case "solve.failed":
     case "solve.reopened":
+    case "solve.cancel-asked":
       applyToSolve(state, fact);
       return;
     case "actor.named":
@@ -85,6 +96,7 @@ function applyToDataset(
     | "dataset.sealed"
     | "dataset.failed"
     | "dataset.reopened"
+    | "dataset.limited"
     | "continuation.added"
   >,
 ): void {
@@ -108,6 +120,10 @@ function applyToDataset(
     case "dataset.reopened":
       job.state = { kind: job.planSha256 === null ? "planning" : "running" };
       job.atMs = fact.atMs;
+      reopenTrials(job);
+      return;
+    case "dataset.limited":
+      job.batchTimeoutMs = fact.batchTimeoutMs;
       return;
     case "continuation.added":
       job.continuations.push(fact.continuation);
@@ -133,11 +149,12 @@ function newDataset(fact: FactOf<"dataset.submitted">): DatasetJob {
 
 function applyToInput(
   state: DurableState,
-  fact: FactOf<"input.ended"> | FactOf<"shard.committed">,
+  fact: FactOf<"input.ended" | "shard.committed" | "shard.lost">,
 ): void {
   const job = known(state.datasets.get(fact.jobId), fact.jobId);
   const input = known(job.inputs[fact.input], `${fact.jobId} input ${fact.input}`);
   if (fact.type === "input.ended") input.shards = fact.shards;
+  else if (fact.type === "shard.lost") input.receipts.delete(fact.shard);
   else input.receipts.set(fact.shard, fact.receipt);
 }
 
@@ -153,6 +170,7 @@ function applyToSolve(
     | "solve.succeeded"
     | "solve.failed"
     | "solve.reopened"
+    | "solve.cancel-asked"
   >,
 ): void {
   if (fact.type === "solve.requested") {
@@ -194,6 +212,10 @@ function applyToSolve(
       solve.state = { kind: "requested" };
       solve.retries = 0;
       solve.atMs = fact.atMs;
+      delete solve.cancelAsked;
+      return;
+    case "solve.cancel-asked":
+      solve.cancelAsked = true;
       return;
     default:
       fact satisfies never;
@@ -209,8 +231,8 @@ function newSolve(fact: FactOf<"solve.requested">): SolveRecord {
 function endAttempt(solve: SolveRecord, fact: FactOf<"solve.ended">): void {
   const slurmJobId = solve.state.kind === "submitted" ? solve.state.slurmJobId : "";
   solve.last = { slurmJobId, end: fact.end };
-  // An attempt that was lost with its Slurm is nobody's failure and costs no retry.
-  if (fact.end.state !== "LOST") solve.retries += 1;
+  // An attempt that went with its Slurm or its cluster is nobody's failure and costs no retry.
+  if (fact.end.state !== "LOST" && fact.end.state !== "RECALLED") solve.retries += 1;
   solve.state = { kind: "requested" };
 }
 

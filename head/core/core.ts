@@ -3,22 +3,23 @@
  * randomness. Facts are applied as they are made; every effect leaves after the step's facts, and
  * all before them, are durable.
  */
-import { type ErrorData, SystemError, toSystemError } from "../../runtime/errors.ts";
+import { SystemError } from "../../runtime/errors.ts";
 import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { HEAD_LATE_MS, WORKER_SILENCE_MS } from "../../runtime/limits.ts";
-import type { ApiRequest, Continuation, DatasetSpec } from "../../runtime/messages.ts";
-import { parseSolveSpec } from "../../solver/solve.ts";
+import type { ApiRequest } from "../../runtime/messages.ts";
 import { advanceActors, forgiveActors, restoreActors } from "./actors/actors.ts";
 import { answerActors } from "./actors/requests.ts";
 import { emptyActors } from "./actors/types.ts";
-import { advanceDatasets, claimed, endDataset, sealed } from "./datasets.ts";
+import { advanceDatasets, endDataset, excluded, sealed } from "./datasets.ts";
 import type { Caller, Effect, HeadConfig, HeadEvent, HeadState, Step } from "./events.ts";
 import { type DurableState, type Fact, stateSnapshot } from "./facts.ts";
 import { advancePrograms, endProgram } from "./programs.ts";
-import { dropWorker, takeReport } from "./reports.ts";
+import { dropWorker, loseWork, takeReport } from "./reports.ts";
+import { submitDataset, takeClaim } from "./resume/submit.ts";
+import { viewOfJob } from "./resume/view.ts";
 import { openJobs, record } from "./step.ts";
 import { askSolve, cancelSolve } from "./solve-requests.ts";
-import { advanceSolves, reopenSolve, requestSolves, slurmAnswered } from "./solves.ts";
+import { advanceSolves, reopenSolves, requestSolves, slurmAnswered } from "./solves.ts";
 import { statusOf } from "./status.ts";
 
 /** Requests that may be a reason for a job to go on. */
@@ -42,8 +43,16 @@ export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: n
     tasksOf: new Map(),
     attempts: new Map(),
     failures: new Map(),
+    reasons: new Map(),
     claims: new Map(),
     sealing: new Set(),
+    deaths: new Map(),
+    crashes: new Map(),
+    outdone: new Map(),
+    excluding: new Set(),
+    standing: new Map(),
+    arrived: new Map(),
+    lookers: new Map(),
     open: openJobs(durable),
     actors: emptyActors(),
     slurm: new Map(),
@@ -98,14 +107,21 @@ function take(state: HeadState, step: Step, event: HeadEvent, nowMs: number): vo
     case "report":
       takeReport(state, step, event.worker, event.report, nowMs);
       return;
+    case "absent":
+      loseWork(state, step, event.worker, nowMs);
+      return;
     case "tick":
       return;
     case "claimed":
-      claimed(state, step, event.jobId, event.error);
+      takeClaim(state, step, event, nowMs);
+      return;
+    case "excluded":
+      excluded(state, step, event);
       return;
     case "sealed":
       sealed(state, step, event.jobId, event.manifestSha256, nowMs);
       requestSolves(state, step, event.jobId, nowMs);
+      reopenSolves(state, step, event.jobId, nowMs);
       return;
     case "seal-failed":
       state.sealing.delete(event.jobId);
@@ -137,10 +153,13 @@ function answer(
       askSolve(state, step, caller, request, nowMs);
       return;
     case "solve-cancel":
-      cancelSolve(state, step, caller, request.solveId);
+      cancelSolve(state, step, caller, request.solveId, nowMs);
       return;
     case "status":
       step.effects.push({ type: "reply", caller, value: statusOf(state) });
+      return;
+    case "job":
+      answerJob(state, step, caller, request.jobId);
       return;
     case "result":
       answerResult(state, step, caller, request.jobId);
@@ -176,65 +195,19 @@ function submitProgram(
   step.effects.push({ type: "reply", caller, value: { jobId } });
 }
 
-/**
- * Submitting a spec twice is one job; a failed one is opened again; a new continuation is added.
- */
-function submitDataset(
-  state: HeadState,
-  step: Step,
-  caller: Caller,
-  request: RequestOf<"submit-dataset">,
-  nowMs: number,
-): void {
-  const { spec, continuation } = request;
-  const error = faultOf(spec, continuation);
-  if (error !== null) {
-    step.effects.push({ type: "refuse", caller, error });
-    return;
-  }
-  const jobId = sha256Hex(canonicalJson(spec));
-  const job = state.durable.datasets.get(jobId);
-  if (job === undefined) {
-    record(state, step, { type: "dataset.submitted", jobId, spec, atMs: nowMs });
-  } else if (job.state.kind === "failed" && job.state.error.code !== "DETERMINISM_ALARM") {
-    record(state, step, { type: "dataset.reopened", jobId, atMs: nowMs });
-    state.claims.delete(jobId);
-    state.cursors.delete(jobId);
-    for (const key of [...state.failures.keys()]) {
-      if (key.includes(jobId)) state.failures.delete(key);
-    }
-  }
-  const known = state.durable.datasets.get(jobId)?.continuations ?? [];
-  const wanted = continuation === null ? null : canonicalJson(continuation);
-  if (continuation !== null && !known.some((item) => canonicalJson(item) === wanted)) {
-    record(state, step, { type: "continuation.added", jobId, continuation });
-  }
-  if (continuation !== null) {
-    requestSolves(state, step, jobId, nowMs);
-    reopenSolve(state, step, jobId, continuation, nowMs);
-  }
-  step.effects.push({ type: "reply", caller, value: { jobId } });
-}
-
-/**
- * Why a dataset can't be submitted: a value that is no JSON, or a solve that no solver takes. What
- * is once a fact is never looked at again.
- */
-function faultOf(spec: DatasetSpec, continuation: Continuation | null): ErrorData | null {
-  try {
-    canonicalJson(spec);
-    if (continuation !== null) canonicalJson(continuation);
-    if (continuation?.kind === "solve") parseSolveSpec(continuation.spec);
-    return null;
-  } catch (thrown) {
-    return toSystemError(thrown, "USAGE").toData();
-  }
-}
-
 /** How many facts were applied, and the sha256 of what they made. */
 export function digestOf(durable: DurableState): { facts: number; sha256: string } {
   const snapshot = canonicalJson(stateSnapshot(durable));
   return { facts: durable.facts, sha256: sha256Hex(snapshot) };
+}
+
+function answerJob(state: HeadState, step: Step, caller: Caller, jobId: string): void {
+  const value = viewOfJob(state, jobId);
+  if (value !== undefined) step.effects.push({ type: "reply", caller, value });
+  else {
+    const error = new SystemError("JOB_NOT_FOUND", "no such job", { job: jobId }).toData();
+    step.effects.push({ type: "refuse", caller, error });
+  }
 }
 
 function answerResult(state: HeadState, step: Step, caller: Caller, jobId: string): void {

@@ -4,22 +4,25 @@
  * stands.
  */
 import { type ErrorData, SystemError } from "../../runtime/errors.ts";
-import type { HeadState, Step } from "./events.ts";
+import { QUEUE_BLIND } from "../../runtime/limits.ts";
+import type { HeadEvent, HeadState, Step } from "./events.ts";
 import type { DatasetJob, InputProgress } from "./facts.ts";
+import { forgetDeaths, isHeld, mustWait, placeAgain } from "./poison/deaths.ts";
+import { advanceSearches, attemptOf } from "./poison/search.ts";
+import { askClaim, damageOf, isTaken, placeVerify } from "./resume/standing.ts";
 import { manifestOf } from "./seal.ts";
-import { cancelFlights, place, record, type Unplaced } from "./step.ts";
+import {
+  cancelFlights,
+  jobFolder,
+  place,
+  record,
+  rewind,
+  shardTask,
+  type Unplaced,
+} from "./step.ts";
 
 export function planTask(jobId: string): string {
   return `plan/${jobId}`;
-}
-
-export function shardTask(jobId: string, input: number, shard: number): string {
-  return `shard/${jobId}/${input}/${shard}`;
-}
-
-/** The folder of a job's own files in the state. */
-export function jobFolder(state: HeadState, jobId: string): string {
-  return `${state.config.stateFolder}/jobs/${jobId.slice(0, 12)}`;
 }
 
 /** Places what can be placed now; asks for the claim, and for the seal once all is committed. */
@@ -33,7 +36,8 @@ export function advanceDatasets(state: HeadState, step: Step, _nowMs: number): v
 
 function placePlan(state: HeadState, step: Step, job: DatasetJob): void {
   const task = planTask(job.id);
-  if (!state.flights.has(task)) place(state, step, task, planWork(state, job));
+  if (!state.flights.has(task) && !mustWait(state, job.id))
+    place(state, step, task, planWork(state, job));
 }
 
 /** What an executor needs to make a job's plan. */
@@ -46,11 +50,26 @@ function advanceShards(state: HeadState, step: Step, job: DatasetJob): void {
   const claim = state.claims.get(job.id);
   if (claim === undefined) {
     state.claims.set(job.id, "asked");
-    step.effects.push({ type: "claim", jobId: job.id, uri: job.spec.sink.uri });
+    askClaim(state, step, job);
   }
   if (claim !== "ours" || state.sealing.has(job.id)) return;
-  if (job.inputs.every(isComplete)) startSeal(state, step, job);
-  else placeShards(state, step, job);
+  const damage = damageOf(state, job);
+  if (damage !== undefined) endDataset(state, step, job.id, damage.toData());
+  else if (job.inputs.every(isComplete)) startSeal(state, step, job);
+  else if (placeVerify(state, step, job)) advanceOpen(state, step, job);
+}
+
+/** Searches first: a shard that they end is placed in the same step. */
+function advanceOpen(state: HeadState, step: Step, job: DatasetJob): void {
+  const { failed, settled } = advanceSearches(state, step, job);
+  for (const { input, shard } of settled) rewind(state, job.id, input, shard);
+  if (failed !== null) {
+    endDataset(state, step, job.id, failed.toData());
+    return;
+  }
+  if (mustWait(state, job.id)) return;
+  placeAgain(state, step, job, (input, shard) => shardWork(state, job, input, shard));
+  placeShards(state, step, job);
 }
 
 function isComplete(input: InputProgress): boolean {
@@ -68,14 +87,16 @@ function startSeal(state: HeadState, step: Step, job: DatasetJob): void {
 }
 
 function placeShards(state: HeadState, step: Step, job: DatasetJob): void {
+  const share = shareOf(state, job);
   const cursors = state.cursors.get(job.id) ?? job.inputs.map(() => 0);
   state.cursors.set(job.id, cursors);
   for (const [index, input] of job.inputs.entries()) {
     for (;;) {
-      const shard = nextShard(state, job.id, index, input, cursors[index] ?? 0);
+      const shard = nextShard(state, job, index, input, cursors[index] ?? 0);
       cursors[index] = shard;
       if (input.shards !== null && shard >= input.shards) break;
-      if (!placeShard(state, step, job, index, shard)) return;
+      const task = shardTask(job.id, index, shard);
+      if (!place(state, step, task, shardWork(state, job, index, shard), { share })) return;
       cursors[index] = shard + 1;
     }
   }
@@ -83,7 +104,7 @@ function placeShards(state: HeadState, step: Step, job: DatasetJob): void {
 
 function nextShard(
   state: HeadState,
-  jobId: string,
+  job: DatasetJob,
   index: number,
   input: InputProgress,
   from: number,
@@ -91,21 +112,28 @@ function nextShard(
   let shard = from;
   while (
     (input.shards === null || shard < input.shards) &&
-    (input.receipts.has(shard) || state.flights.has(shardTask(jobId, index, shard)))
+    (input.receipts.has(shard) ||
+      state.flights.has(shardTask(job.id, index, shard)) ||
+      isTaken(state, job.id, index, shard) ||
+      isHeld(state, job, index, shard))
   ) {
     shard += 1;
   }
   return shard;
 }
 
-function placeShard(
-  state: HeadState,
-  step: Step,
-  job: DatasetJob,
-  input: number,
-  shard: number,
-): boolean {
-  return place(state, step, shardTask(job.id, input, shard), shardWork(state, job, input, shard));
+/**
+ * What a slot's equal part of the job is now: work ahead doesn't make others wait at the end. Of an
+ * input whose end isn't known little is taken ahead: it may be nothing.
+ */
+function shareOf({ workers }: HeadState, { inputs }: DatasetJob): number {
+  let [left, slots] = [0, 0];
+  for (const { shards, receipts } of inputs) {
+    if (shards === null) return QUEUE_BLIND;
+    left += shards - receipts.size;
+  }
+  for (const worker of workers.values()) slots += worker.slots;
+  return left / Math.max(1, slots);
 }
 
 /** What an executor needs to make a shard. */
@@ -115,25 +143,25 @@ export function shardWork(
   input: number,
   shard: number,
 ): Unplaced {
-  const { id: jobId, planSha256 } = job;
-  const where = { jobId, jobFolder: jobFolder(state, jobId), planSha256: planSha256 ?? "" };
-  return { program: job.spec.program, work: { kind: "shard", ...where, input, shard } };
+  return {
+    program: job.spec.program,
+    work: { kind: "shard", ...attemptOf(state, job, input, shard) },
+  };
 }
 
-/** A shard has no flight any more and no receipt yet: it is looked at again. */
-export function rewind(state: HeadState, jobId: string, input: number, shard: number): void {
-  const cursors = state.cursors.get(jobId);
-  if (cursors !== undefined) cursors[input] = Math.min(cursors[input] ?? 0, shard);
-}
-
-export function claimed(
+/** An exclusion stands: its shard is made without these records. */
+export function excluded(
   state: HeadState,
   step: Step,
-  jobId: string,
-  error: ErrorData | null,
+  { jobId, input, shard, exclusion, error }: Extract<HeadEvent, { type: "excluded" }>,
 ): void {
-  if (error === null) state.claims.set(jobId, "ours");
-  else endDataset(state, step, jobId, error);
+  state.excluding.delete(shardTask(jobId, input, shard));
+  const job = state.durable.datasets.get(jobId);
+  if (job?.state.kind !== "running") return;
+  if (error !== null) endDataset(state, step, jobId, error);
+  if (exclusion === null) return;
+  record(state, step, { type: "shard.excluded", jobId, input, shard, ...exclusion });
+  rewind(state, jobId, input, shard);
 }
 
 export function sealed(
@@ -145,8 +173,10 @@ export function sealed(
 ): void {
   state.sealing.delete(jobId);
   const job = state.durable.datasets.get(jobId);
-  if (job?.state.kind !== "running") return;
+  // Opened again amid its seal, it may have lost a receipt: then it is sealed once more.
+  if (job?.state.kind !== "running" || !job.inputs.every(isComplete)) return;
   record(state, step, { type: "dataset.sealed", jobId, manifestSha256, atMs: nowMs });
+  forgetDeaths(state, jobId);
 }
 
 /** Ends a dataset with an error; one that is sealed or failed stays as it is. */
@@ -154,5 +184,7 @@ export function endDataset(state: HeadState, step: Step, jobId: string, error: E
   const job = state.durable.datasets.get(jobId);
   if (job?.state.kind !== "planning" && job?.state.kind !== "running") return;
   record(state, step, { type: "dataset.failed", jobId, error });
+  state.standing.delete(jobId);
+  forgetDeaths(state, jobId);
   cancelFlights(state, step, jobId);
 }

@@ -9,11 +9,15 @@ import type {
   Assignment,
   Command,
   Continuation,
+  DatasetSpec,
+  Exclusion,
   Report,
 } from "../../runtime/messages.ts";
+import type { Listed } from "../../runtime/storage/storage.ts";
 import type { Manifest } from "../../solver/manifest.ts";
 import type { ActorsState } from "./actors/types.ts";
 import type { AttemptEnd, DurableState, Fact } from "./facts.ts";
+import type { Looker } from "./resume/submit.ts";
 
 /** Where a reply goes. */
 export interface Caller {
@@ -40,6 +44,8 @@ export type SlurmResult =
   | { readonly kind: "ready"; readonly clusterName: string; readonly launcher: string }
   | { readonly kind: "submitted"; readonly slurmJobId: string; readonly resources?: string }
   | { readonly kind: "running"; readonly at?: AttemptPlace }
+  /** Not yet known, or not yet over; the step is due again. */
+  | { readonly kind: "waiting"; readonly why: string }
   /** Slurm didn't answer now; the step is due again. */
   | { readonly kind: "unreachable"; readonly why: string }
   | { readonly kind: "ended"; readonly end: AttemptEnd; readonly error: ErrorData | null }
@@ -48,8 +54,25 @@ export type SlurmResult =
 export type HeadEvent =
   | { readonly type: "api"; readonly caller: Caller; readonly request: ApiRequest }
   | { readonly type: "report"; readonly worker: string; readonly report: Report }
+  /** Nobody hears what is said to a worker: its process, or its way to the bus, is gone. */
+  | { readonly type: "absent"; readonly worker: string }
   | { readonly type: "tick" }
-  | { readonly type: "claimed"; readonly jobId: string; readonly error: ErrorData | null }
+  | {
+      readonly type: "claimed";
+      readonly jobId: string;
+      readonly error: ErrorData | null;
+      /** What stands in the output; left out where nobody looked. */
+      readonly standing?: readonly Listed[];
+    }
+  /** What stands as the exclusion now: another leader may have made it. */
+  | {
+      readonly type: "excluded";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+      readonly exclusion: Exclusion | null;
+      readonly error: ErrorData | null;
+    }
   | { readonly type: "sealed"; readonly jobId: string; readonly manifestSha256: string }
   | { readonly type: "seal-failed"; readonly jobId: string; readonly error: ErrorData }
   | { readonly type: "slurm"; readonly solveId: string; readonly result: SlurmResult };
@@ -77,8 +100,24 @@ export type Effect =
   | ({ readonly type: "command"; readonly worker: string; readonly heard: number } & Outbox)
   | { readonly type: "reply"; readonly caller: Caller; readonly value: unknown }
   | { readonly type: "refuse"; readonly caller: Caller; readonly error: ErrorData }
-  /** Puts the job's name on its output folder, once and for ever. */
-  | { readonly type: "claim"; readonly jobId: string; readonly uri: string }
+  /** Puts the job's name on its output folder, once and for ever, and looks what stands there. */
+  | {
+      readonly type: "claim";
+      readonly jobId: string;
+      readonly uri: string;
+      readonly spec: DatasetSpec;
+      /** Other jobs that had this output, the latest last. */
+      readonly earlier: readonly { readonly jobId: string; readonly spec: DatasetSpec }[];
+    }
+  /** Makes an exclusion's file, once and for ever. */
+  | {
+      readonly type: "exclude";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+      readonly uri: string;
+      readonly exclusion: Exclusion;
+    }
   | {
       readonly type: "seal";
       readonly jobId: string;
@@ -100,6 +139,8 @@ export interface WorkerView {
   readonly host: string;
   slots: number;
   lastSeenMs: number;
+  /** Nobody heard what was said to it since its last report: it gets nothing more till the next. */
+  isAbsent: boolean;
   /** Number of the last command sent, 0 before the first, and when it was. */
   sequence: number;
   commandedMs: number;
@@ -109,8 +150,12 @@ export interface WorkerView {
   heard: number;
   /** Tasks of its flights. */
   readonly tasks: Set<string>;
-  /** Flights that occupy an executor's queue; 0 <= load <= slots * SHARDS_PER_EXECUTOR. */
+  /** Flights that wait for or occupy a slot; 0 <= load <= queueMax of it. */
   load: number;
+  /** Milliseconds that one slot takes for such a flight, by what it did last; 0 until known. */
+  shardMs: number;
+  /** When it last finished one, or got one while it had none. */
+  pacedMs: number;
   /** Flights of drivers, and of actors with a process of their own. */
   hosted: number;
   /** Flights of actors that share executors. */
@@ -132,6 +177,8 @@ export interface WorkerView {
   unknownSinceMs: number | null;
   /** It refused an actor: it gets no other before. */
   refusedUntilMs: number;
+  /** Executors there that die before they are ready; null while they don't. */
+  trouble: { readonly crashes: number; readonly reason: string } | null;
 }
 
 /** A life that its worker was told to end. */
@@ -186,8 +233,24 @@ export interface HeadState {
   readonly attempts: Map<string, number>;
   /** Failures of a task under this leader that are worth another attempt. */
   readonly failures: Map<string, number>;
+  /** Why such a task failed last. */
+  readonly reasons: Map<string, ErrorData>;
   readonly claims: Map<string, "asked" | "ours">;
   readonly sealing: Set<string>;
+  /** Files of jobs that stand and that nobody has looked at or can take, by job. */
+  readonly standing: Map<string, Standing>;
+  /** Files of receipts that came since a claim was asked for, by job. */
+  readonly arrived: Map<string, Set<string>>;
+  /** Who submitted a sealed job while it is looked whether all of it stands, by job. */
+  readonly lookers: Map<string, Looker[]>;
+  /** Deaths of shards' executors in a batch, by task, until the shard is made or suspected. */
+  readonly deaths: Map<string, Death[]>;
+  /** Executors in a row that died of a job outside of any batch, and until when it waits. */
+  readonly crashes: Map<string, { readonly count: number; readonly dueMs: number }>;
+  /** How many of a job's attempts found another variant in their place, by job. */
+  readonly outdone: Map<string, number>;
+  /** Shards whose exclusion is being made, by task. */
+  readonly excluding: Set<string>;
   /** Jobs and solves that aren't over, by id. */
   readonly open: OpenJobs;
   readonly actors: ActorsState;
@@ -199,11 +262,37 @@ export interface HeadState {
   readonly cursors: Map<string, number[]>;
 }
 
+/** An executor died while its stage was at records [first, first + records) of a shard. */
+export interface Death {
+  readonly worker: string;
+  readonly first: number;
+  readonly records: number;
+}
+
+/** Shards [from, to) of an input. */
+export interface ShardRange {
+  readonly input: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What is found in a job's output without a receipt, or isn't what its receipt says. */
+export interface Standing {
+  /** Shards that nobody has looked at, by input; none of them is made. */
+  readonly unseen: readonly Set<number>[];
+  /** What isn't being looked at, a task's each, the next one last. */
+  readonly batches: ShardRange[][];
+  /** What is wrong with it, by file. */
+  readonly damaged: Map<string, string>;
+}
+
 /** What there may be something to do for; all else is only looked up. */
 export interface OpenJobs {
   readonly programs: Set<string>;
   readonly datasets: Set<string>;
   readonly solves: Set<string>;
+  /** Shards whose batches are searched for poison, by `trialKey`, by job. */
+  readonly searches: Map<string, Set<string>>;
 }
 
 /** What this leader knows of a solve's Slurm; rebuilt by asking. */
@@ -220,8 +309,10 @@ export interface SlurmView {
   at: AttemptPlace | null;
   /** What its slurm job asked for, for people; null when another leader submitted it. */
   resources: string | null;
-  /** Somebody wants it to end; `told` once Slurm was asked to cancel its job. */
-  cancel: "no" | "wanted" | "told";
+  /** What it waits for besides its place in the queue, and since when; null while nothing. */
+  waits: { readonly why: string; readonly sinceMs: number } | null;
+  /** When its attempt was last told to end; null before. */
+  cancelledMs: number | null;
 }
 
 /** What one decision gives: facts already applied to the state, and effects that wait for them. */

@@ -7,9 +7,12 @@ import type {
   ActorRecord,
   Continuation,
   DatasetSpec,
+  PoisonRecord,
   Program,
   Receipt,
 } from "../../runtime/messages.ts";
+
+import type { Trial } from "./poison/trial.ts";
 
 /** A named actor's record as the log holds it. */
 export type NamedRecord = Omit<ActorRecord, "args">;
@@ -76,6 +79,13 @@ export type Fact =
       readonly shard: number;
       readonly receipt: Receipt;
     }
+  /** The file of a receipt doesn't stand any more: the shard is made again. */
+  | {
+      readonly type: "shard.lost";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+    }
   | {
       readonly type: "dataset.sealed";
       readonly jobId: string;
@@ -83,6 +93,56 @@ export type Fact =
       readonly atMs: number;
     }
   | { readonly type: "dataset.failed"; readonly jobId: string; readonly error: ErrorData }
+  /** A batch of a shard, records [first, first + records), killed two executors. */
+  | {
+      readonly type: "shard.suspected";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+      readonly first: number;
+      readonly records: number;
+      readonly reason: string;
+    }
+  /** What an executor made of a part of it alone: `died` is what it died of, null when it lived. */
+  | {
+      readonly type: "shard.probed";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+      readonly first: number;
+      readonly records: number;
+      readonly died: string | null;
+    }
+  /** No record of the batch kills by itself: the shard has another attempt. */
+  | {
+      readonly type: "shard.acquitted";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+    }
+  /** From now on the shard is made without these records; all of them, earlier ones included. */
+  | {
+      readonly type: "shard.excluded";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+      readonly number: number;
+      readonly records: readonly PoisonRecord[];
+    }
+  /** From now on the shard's batches are cut in half so often, for want of memory. */
+  | {
+      readonly type: "shard.halved";
+      readonly jobId: string;
+      readonly input: number;
+      readonly shard: number;
+      readonly halvings: number;
+    }
+  /** What one batch of the job may take from now on, whatever its shards. */
+  | {
+      readonly type: "dataset.limited";
+      readonly jobId: string;
+      readonly batchTimeoutMs: number;
+    }
   /** A failed job was submitted again: its receipts stand, its shards get new attempts. */
   | { readonly type: "dataset.reopened"; readonly jobId: string; readonly atMs: number }
   | {
@@ -142,6 +202,8 @@ export type Fact =
     }
   | { readonly type: "solve.failed"; readonly solveId: string; readonly error: ErrorData }
   | { readonly type: "solve.reopened"; readonly solveId: string; readonly atMs: number }
+  /** Somebody wants it to end: whoever leads sees to it. */
+  | { readonly type: "solve.cancel-asked"; readonly solveId: string; readonly atMs: number }
   /** The intent: durable before a named actor's first life, and its promise to be unique. */
   | {
       readonly type: "actor.named";
@@ -200,6 +262,10 @@ export interface DatasetJob {
   /** Continuations asked for, in order, without repeats. */
   readonly continuations: Continuation[];
   readonly solves: string[];
+  /** Shards that had trouble, by `trialKey`; left out while none had. */
+  trials?: Map<string, Trial>;
+  /** Left out unless somebody set it. */
+  batchTimeoutMs?: number;
 }
 
 export type SolveState =
@@ -234,6 +300,8 @@ export interface SolveRecord {
   attempts: number;
   /** Attempts since the last request that ended for a reason worth repeating. */
   retries: number;
+  /** Somebody wants it to end; absent otherwise. */
+  cancelAsked?: true;
   last: { readonly slurmJobId: string; readonly end: AttemptEnd } | null;
 }
 
@@ -278,6 +346,7 @@ export function stateSnapshot(state: DurableState): unknown {
       shards,
       receipts: [...receipts].sort(([a], [b]) => a - b),
     })),
+    ...(job.trials === undefined ? {} : { trials: Object.fromEntries(job.trials) }),
   }));
   return {
     epoch: state.epoch,

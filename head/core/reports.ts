@@ -1,21 +1,35 @@
 /**
  * Pure core. What a worker says: which attempts it holds and which ended how. A report is whole, so
  * a lost one costs time only. An outcome is taken from any attempt: shards are pure functions.
+ * Long because all that comes of work comes in here.
  */
 import { type ErrorData, ERRORS, SystemError } from "../../runtime/errors.ts";
 import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX } from "../../runtime/limits.ts";
-import type { Done, Outcome, Report } from "../../runtime/messages.ts";
+import type { BatchPlace, Done, Outcome, Report } from "../../runtime/messages.ts";
 import { answerKillers, hostTask, takeEnded, takeHosted } from "./actors/lives.ts";
 import { hasNamed, heardLast, proveReplaced } from "./actors/unproven.ts";
 import { adoptStart, loseLives, loseStart, settleActors, takeActors } from "./actors/workers.ts";
-import { endDataset, planTask, planWork, rewind, shardWork } from "./datasets.ts";
+import { endDataset, planTask, planWork, shardWork } from "./datasets.ts";
 import type { Flight, HeadState, Step, WorkerView } from "./events.ts";
 import type { DatasetJob } from "./facts.ts";
-import { driveWork, endProgram } from "./programs.ts";
-import { beginFlight, cancelAt, endFlight, outboxOf, record, type Unplaced } from "./step.ts";
+import { diedOutside, isOfBatch, type ShardAt, takeBatchFailure } from "./poison/deaths.ts";
+import { probeWork, takeProbed } from "./poison/search.ts";
+import { driveTask, driveWork, endProgram } from "./programs.ts";
+import { lookAgain, looked } from "./resume/standing.ts";
+import {
+  allLoop,
+  beginFlight,
+  cancelAt,
+  endFlight,
+  outboxOf,
+  record,
+  rewind,
+  type Unplaced,
+} from "./step.ts";
 
 /** How the tasks of actors begin. */
 const HOST = hostTask("");
+const DRIVE = driveTask("");
 
 export function takeReport(
   state: HeadState,
@@ -26,10 +40,12 @@ export function takeReport(
 ): void {
   const worker = viewOf(state, step, name, report, nowMs);
   worker.seen = seenOf(state, report);
+  const load = worker.load;
   for (const done of report.done) {
     outboxOf(state, step, name).ack.push({ task: done.task, attempt: done.attempt });
     takeDone(state, step, name, done, nowMs);
   }
+  if (worker.load < load) notePace(worker, load, report.done, nowMs);
   takeEnded(state, step, name, report.ended, nowMs);
   takeActors(state, step, name, report, nowMs);
   dropLost(state, step, name, report, nowMs);
@@ -43,6 +59,25 @@ export function takeReport(
   if (hasNamed(state, name, worker)) outboxOf(state, step, name);
 }
 
+/** How long a slot takes for a shard, from how many were made since the last was. */
+function notePace(
+  worker: WorkerView,
+  loadBefore: number,
+  done: readonly Done[],
+  nowMs: number,
+): void {
+  const { slots, load, shardMs, pacedMs } = worker;
+  worker.pacedMs = nowMs;
+  const made = done.filter(({ outcome }) => outcome.kind === "committed").length;
+  if (made === 0) return;
+  const shards = Math.min(made, loadBefore - load);
+  const tookMs = Math.max(1, ((nowMs - pacedMs) * Math.min(slots, loadBefore)) / shards);
+  worker.shardMs = shardMs === 0 ? tookMs : shardMs + PACE_WEIGHT * (tookMs - shardMs);
+}
+
+/** Of the last report, in a running mean: a dozen forget what was before. */
+const PACE_WEIGHT = 0.2;
+
 /** The worker as this leader sees it; a new incarnation holds nothing of the old one's. */
 function viewOf(
   state: HeadState,
@@ -51,14 +86,16 @@ function viewOf(
   report: Report,
   nowMs: number,
 ): WorkerView {
-  const { process, number, host, slots, hosting, sharing } = report;
+  const { process, number, host, slots, hosting, sharing, trouble = null } = report;
   const known = state.workers.get(name);
   if (known?.process === process) {
     known.lastSeenMs = nowMs;
     known.heard = Math.max(known.heard, number);
+    known.isAbsent = false;
     known.slots = slots;
     known.hosting = hosting;
     known.sharing = sharing;
+    known.trouble = trouble;
     return known;
   }
   const starts = known?.host === host ? startsOf(state, known) : [];
@@ -72,12 +109,15 @@ function viewOf(
     host,
     slots,
     lastSeenMs: nowMs,
+    isAbsent: false,
     sequence: Math.max(0, ...starts.map(({ sequence }) => sequence)),
     commandedMs: nowMs,
     seen: 0,
     heard: number,
     tasks: new Set(),
     load: 0,
+    shardMs: 0,
+    pacedMs: nowMs,
     hosted: 0,
     opening: 0,
     hosting,
@@ -89,6 +129,7 @@ function viewOf(
     endsToldMs: nowMs,
     unknownSinceMs: null,
     refusedUntilMs: 0,
+    trouble,
   };
   state.workers.set(name, view);
   // The command may have reached the new process: what it says next tells.
@@ -118,6 +159,22 @@ export function dropWorker(
   for (const ending of worker.ends.values()) answerKillers(state, step, ending);
   heardLast(state, name, worker);
   state.workers.delete(name);
+}
+
+/**
+ * A worker doesn't hear any more, long before its silence tells: its work is given to others. What
+ * can't be given to others stays, for the worker may be back: drivers, and what lives there. Calls
+ * find its process by other ways, and a lease isn't shortened.
+ */
+export function loseWork(state: HeadState, step: Step, name: string, nowMs: number): void {
+  const worker = state.workers.get(name);
+  if (worker === undefined) return;
+  worker.isAbsent = true;
+  const why = { what: `its worker ${name} is gone from the bus`, proven: false };
+  for (const task of [...worker.tasks]) {
+    const stays = task.startsWith(HOST) || task.startsWith(DRIVE);
+    if (!stays) loseFlight(state, step, task, why, nowMs);
+  }
 }
 
 /** Flights that the worker should know of, by the commands it has seen, and doesn't. */
@@ -154,6 +211,7 @@ function loseFlight(
   }
   endFlight(state, task);
   if (work?.kind === "shard") rewind(state, work.jobId, work.input, work.shard);
+  if (work?.kind === "verify") lookAgain(state, work.jobId, work.ranges);
 }
 
 /**
@@ -176,11 +234,12 @@ function adoptHeld(
       continue;
     }
     const wanted = flight === undefined ? wantedWork(state, task) : undefined;
+    // Another attempt of that name may be due soon: it isn't the one that is held.
+    state.attempts.set(task, Math.max(state.attempts.get(task) ?? 0, attempt + 1));
     if (wanted === undefined) {
       cancelAt(state, step, name, task);
       continue;
     }
-    state.attempts.set(task, Math.max(state.attempts.get(task) ?? 0, attempt + 1));
     const assignment = { ...wanted, task, attempt };
     beginFlight(state, { worker: name, attempt, sequence: 0, assignment });
   }
@@ -193,8 +252,11 @@ function wantedWork(state: HeadState, task: string): Unplaced | undefined {
   if (kind === "drive") return program?.state.kind === "running" ? driveWork(program) : undefined;
   const job = state.durable.datasets.get(id);
   if (kind === "plan") return job?.state.kind === "planning" ? planWork(state, job) : undefined;
-  if (kind !== "shard" || job?.state.kind !== "running") return undefined;
+  if (job?.state.kind !== "running") return undefined;
+  // What stands is looked at by each leader itself, once it knows what does.
   const [input, shard] = [Number(inputText), Number(shardText)];
+  if (kind === "probe") return probeWork(state, job, { input, shard }, rangeOf(task));
+  if (kind !== "shard") return undefined;
   const progress = job.inputs[input];
   if (progress === undefined || progress.receipts.has(shard)) return undefined;
   if (progress.shards !== null && shard >= progress.shards) return undefined;
@@ -214,7 +276,60 @@ function takeDone(state: HeadState, step: Step, worker: string, done: Done, nowM
   if (done.outcome.kind === "failed" && !isCurrent && !done.task.startsWith("drive/")) return;
   const [kind = "", id = "", input = "", shard = ""] = done.task.split("/");
   if (kind === "drive") takeDriven(state, step, id, done.outcome);
-  else takeDatasetOutcome(state, step, id, Number(input), Number(shard), done);
+  else if (kind === "probe") {
+    const at = { input: Number(input), shard: Number(shard) };
+    // What it says counts once: the next probe of a search may have the same name.
+    if (isCurrent) takeTried(state, step, id, at, done);
+  } else if (kind === "verify") takeLooked(state, step, id, isCurrent ? flight : undefined, done);
+  else {
+    const at = { input: Number(input), shard: Number(shard) };
+    takeDatasetOutcome(state, step, worker, id, at, done);
+  }
+}
+
+/** The records that a probe's name ends with. */
+function rangeOf(task: string): BatchPlace {
+  const [first = Number.NaN, records = Number.NaN] = task.split("/").slice(-2).map(Number);
+  return { first, records };
+}
+
+/** Whether an executor lived through a probe. */
+function takeTried(
+  state: HeadState,
+  step: Step,
+  jobId: string,
+  at: ShardAt,
+  { task, outcome }: Done,
+): void {
+  const job = state.durable.datasets.get(jobId);
+  if (job?.state.kind !== "running") return;
+  const ended = takeProbed(state, step, job, { ...at, ...rangeOf(task) }, outcome);
+  if (ended === "failed") {
+    if (outcome.kind === "failed") takeFailure(state, step, job, task, outcome.error);
+  } else if (ended !== null) endDataset(state, step, jobId, ended);
+}
+
+/** What an executor found standing: receipts as of any shard, and files that nobody can take. */
+function takeLooked(
+  state: HeadState,
+  step: Step,
+  jobId: string,
+  flight: Flight | undefined,
+  { task, outcome }: Done,
+): void {
+  const job = state.durable.datasets.get(jobId);
+  if (job?.state.kind !== "running") return;
+  const work = flight?.assignment.work;
+  const ranges = work?.kind === "verify" ? work.ranges : [];
+  if (outcome.kind === "failed") {
+    lookAgain(state, jobId, ranges);
+    takeFailure(state, step, job, task, outcome.error);
+  } else if (outcome.kind === "verified") {
+    looked(state, jobId, ranges, outcome);
+    for (const { input, shard, receipt, end } of outcome.found) {
+      takeReceipt(state, step, job, input, shard, { kind: "committed", receipt, end });
+    }
+  }
 }
 
 function takeDriven(state: HeadState, step: Step, jobId: string, outcome: Outcome): void {
@@ -229,30 +344,53 @@ function takeDriven(state: HeadState, step: Step, jobId: string, outcome: Outcom
 function takeDatasetOutcome(
   state: HeadState,
   step: Step,
+  worker: string,
   jobId: string,
-  input: number,
-  shard: number,
+  at: ShardAt,
   { task, outcome }: Done,
 ): void {
   const job = state.durable.datasets.get(jobId);
   if (job === undefined) return;
+  const { input, shard } = at;
   switch (outcome.kind) {
     case "planned":
       takePlan(state, step, job, outcome);
       return;
     case "committed":
+      if (outcome.outdone === true) {
+        state.outdone.set(jobId, (state.outdone.get(jobId) ?? 0) + 1);
+      }
       takeReceipt(state, step, job, input, shard, outcome);
       return;
     case "past-end":
       takeEnd(state, step, job, input, outcome.end);
       return;
     case "failed":
-      takeFailure(state, step, job, task, outcome.error);
+      takeFailedAttempt(state, step, worker, job, at, { task, outcome });
       rewind(state, jobId, input, shard);
       return;
     default:
       return;
   }
+}
+
+/** A death in a batch is the batch's until it is known to be chance; all else is the attempt's. */
+function takeFailedAttempt(
+  state: HeadState,
+  step: Step,
+  worker: string,
+  job: DatasetJob,
+  at: ShardAt,
+  { task, outcome }: { readonly task: string; readonly outcome: OutcomeOf<"failed"> },
+): void {
+  const { error, batch } = outcome;
+  if (batch === undefined || !isOfBatch(error) || job.state.kind !== "running") {
+    if (isOfBatch(error)) diedOutside(state, job.id);
+    takeFailure(state, step, job, task, error);
+    return;
+  }
+  const ended = takeBatchFailure(state, step, job, at, { worker, error, batch });
+  if (ended !== null) endDataset(state, step, job.id, ended.toData());
 }
 
 type OutcomeOf<Kind extends Outcome["kind"]> = Extract<Outcome, { kind: Kind }>;
@@ -288,6 +426,8 @@ function takeReceipt(
   const known = progress.receipts.get(shard);
   if (known === undefined) {
     record(state, step, { type: "shard.committed", jobId: job.id, input, shard, receipt });
+    state.crashes.delete(job.id);
+    state.arrived.get(job.id)?.add(receipt.file);
   } else if (known.sha256 !== receipt.sha256) {
     const where = { uri: receipt.file };
     const error = new SystemError("DETERMINISM_ALARM", "a shard has two digests", where);
@@ -327,9 +467,11 @@ function takeFailure(
 ): void {
   const failures = (state.failures.get(task) ?? 0) + 1;
   state.failures.set(task, failures);
+  state.reasons.set(task, error);
   // Only this head cancels: a command for an attempt that went before it.
-  const isFinal = ERRORS[error.code].retry === "never" && error.code !== "CANCELLED";
-  if (isFinal) {
+  const isLost = ERRORS[error.code].retry === "never" && error.code !== "CANCELLED";
+  const isStuck = error.code === "CRASH_LOOP" && allLoop(state);
+  if (isLost || isStuck) {
     endDataset(state, step, job.id, error);
   } else if (failures >= SHARD_ATTEMPTS_MAX) {
     const what = `${task === planTask(job.id) ? "the plan" : "a shard"} failed ${failures} times: `;

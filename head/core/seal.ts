@@ -3,7 +3,12 @@
  */
 import { SystemError } from "../../runtime/errors.ts";
 import type { Receipt } from "../../runtime/messages.ts";
-import type { Manifest, ManifestShard, ReadCounts } from "../../solver/manifest.ts";
+import type {
+  Manifest,
+  ManifestShard,
+  ManifestSideFile,
+  ReadCounts,
+} from "../../solver/manifest.ts";
 import type { DatasetJob } from "./facts.ts";
 
 /**
@@ -37,7 +42,30 @@ export function manifestOf(job: DatasetJob): Manifest | SystemError {
     reads: countReads(receipts.flat()),
     filteredReasons: countReasons(receipts.flat()),
     shards: listShards(receipts),
+    ...listSideFiles(receipts),
   };
+}
+
+/** Nothing when no shard has one. */
+function listSideFiles(receipts: readonly (readonly Receipt[])[]): {
+  readonly quarantine?: ManifestSideFile[];
+} {
+  const quarantine = receipts.flatMap((ofInput, input) =>
+    ofInput.flatMap(({ quarantine: side }) =>
+      side === undefined
+        ? []
+        : [
+            {
+              file: side.file,
+              input,
+              records: side.records,
+              bytes: side.bytes,
+              sha256: side.sha256,
+            },
+          ],
+    ),
+  );
+  return quarantine.length === 0 ? {} : { quarantine };
 }
 
 function inOrder(receipts: ReadonlyMap<number, Receipt>): Receipt[] {

@@ -1,6 +1,7 @@
 /** Pure core. What a client sees of the jobs and of the cluster as a whole: one plain value. */
 import type { HeadState } from "./events.ts";
 import type { DatasetJob, ProgramJob, SolveRecord } from "./facts.ts";
+import { countUnseen } from "./resume/standing.ts";
 import { countReads } from "./seal.ts";
 import { manifestOf, solveOf } from "./solves.ts";
 
@@ -28,11 +29,12 @@ export function statusOf(state: HeadState): unknown {
 const STATUS_JOBS_MAX = 64;
 
 /** Without what main returned: that may fill a frame, and is asked for by itself. */
-function programStatus({ id, state }: ProgramJob): unknown {
-  return { id, state: state.kind === "returned" ? { kind: state.kind } : state };
+export function programStatus({ id, atMs, state }: ProgramJob) {
+  return { id, atMs, state: state.kind === "returned" ? { kind: state.kind } : state };
 }
 
-function datasetStatus(state: HeadState, job: DatasetJob): unknown {
+/** A dataset's progress, by its receipts. */
+export function datasetStatus(state: HeadState, job: DatasetJob) {
   const receipts = job.inputs.flatMap((input) => [...input.receipts.values()]);
   const totals = job.inputs.map((input) => input.shards);
   const known = job.inputs.length > 0 && totals.every((shards) => shards !== null);
@@ -45,6 +47,7 @@ function datasetStatus(state: HeadState, job: DatasetJob): unknown {
     shards: {
       done: receipts.length,
       total: known ? totals.reduce((sum: number, shards) => sum + (shards ?? 0), 0) : null,
+      standing: countUnseen(state, job.id),
     },
     reads: countReads(receipts),
     encoder:
@@ -61,7 +64,7 @@ function datasetStatus(state: HeadState, job: DatasetJob): unknown {
 }
 
 /** What it is at is known while its job hasn't ended, what that asked for to this leader alone. */
-function solveStatus(state: HeadState, solve: SolveRecord): unknown {
+export function solveStatus(state: HeadState, solve: SolveRecord) {
   const { id, jobId, spec, atMs, state: now, last } = solve;
   const view = state.slurm.get(id);
   const isAtWork = now.kind === "submitted" && view !== undefined;
@@ -70,5 +73,6 @@ function solveStatus(state: HeadState, solve: SolveRecord): unknown {
     manifest: manifestOf(state, solve),
     at: isAtWork ? view.at : null,
     resources: view?.resources ?? null,
+    waits: view?.waits ?? null,
   };
 }

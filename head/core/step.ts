@@ -3,7 +3,10 @@
  * outbox, begin and end a flight. Flights and loads change together here and nowhere else.
  */
 import {
+  EXECUTOR_CRASHES_MAX,
   HOSTED_PER_WORKER_MAX,
+  QUEUE_AHEAD_MAX,
+  QUEUE_COVER_MS,
   SHARDS_PER_EXECUTOR,
   SHARED_PER_WORKER_MAX,
 } from "../../runtime/limits.ts";
@@ -11,6 +14,12 @@ import type { Assignment } from "../../runtime/messages.ts";
 import { apply } from "./apply.ts";
 import type { Flight, HeadState, OpenJobs, Outbox, Step, WorkerView } from "./events.ts";
 import type { DurableState, Fact } from "./facts.ts";
+import { trialKey } from "./poison/trial.ts";
+
+/** The folder of a job's own files in the state. */
+export function jobFolder(state: HeadState, jobId: string): string {
+  return `${state.config.stateFolder}/jobs/${jobId.slice(0, 12)}`;
+}
 
 /** Records a fact: part of the step, and applied at once. */
 export function record(state: HeadState, step: Step, fact: Fact): void {
@@ -20,7 +29,8 @@ export function record(state: HeadState, step: Step, fact: Fact): void {
 }
 
 /** What is open after one more fact. */
-export function trackOpen({ programs, datasets, solves }: OpenJobs, fact: Fact): void {
+export function trackOpen(open: OpenJobs, fact: Fact): void {
+  const { programs, datasets, solves, searches } = open;
   switch (fact.type) {
     case "program.submitted":
       programs.add(fact.jobId);
@@ -36,6 +46,14 @@ export function trackOpen({ programs, datasets, solves }: OpenJobs, fact: Fact):
     case "dataset.sealed":
     case "dataset.failed":
       datasets.delete(fact.jobId);
+      searches.delete(fact.jobId);
+      return;
+    case "shard.suspected":
+      trackSearch(open, fact.jobId, trialKey(fact.input, fact.shard));
+      return;
+    case "shard.acquitted":
+    case "shard.excluded":
+      untrackSearch(open, fact.jobId, trialKey(fact.input, fact.shard));
       return;
     case "solve.requested":
     case "solve.asked":
@@ -50,11 +68,23 @@ export function trackOpen({ programs, datasets, solves }: OpenJobs, fact: Fact):
   }
 }
 
+function trackSearch({ searches }: OpenJobs, jobId: string, key: string): void {
+  const known = searches.get(jobId);
+  if (known === undefined) searches.set(jobId, new Set([key]));
+  else known.add(key);
+}
+
+function untrackSearch({ searches }: OpenJobs, jobId: string, key: string): void {
+  const known = searches.get(jobId);
+  known?.delete(key);
+  if (known?.size === 0) searches.delete(jobId);
+}
+
 /** What is open in a state that was replayed. */
 export function openJobs(durable: DurableState): OpenJobs {
   const ids = <T extends { readonly id: string }>(jobs: Iterable<T>, isOpen: (job: T) => boolean) =>
     new Set([...jobs].filter(isOpen).map(({ id }) => id));
-  return {
+  const open: OpenJobs = {
     programs: ids(durable.programs.values(), ({ state }) => state.kind === "running"),
     datasets: ids(
       durable.datasets.values(),
@@ -64,7 +94,14 @@ export function openJobs(durable: DurableState): OpenJobs {
       durable.solves.values(),
       ({ state }) => state.kind !== "succeeded" && state.kind !== "failed",
     ),
+    searches: new Map(),
   };
+  for (const jobId of open.datasets) {
+    for (const [key, { suspect }] of durable.datasets.get(jobId)?.trials ?? []) {
+      if (suspect !== null) trackSearch(open, jobId, key);
+    }
+  }
+  return open;
 }
 
 /** What leaves for a worker at the end of this step; opening it numbers the command. */
@@ -92,30 +129,60 @@ export function outboxOf(state: HeadState, step: Step, worker: string): Outbox {
 export type Need = "queue" | "process" | "shared";
 
 export function needOf({ work }: Pick<Assignment, "work">): Need {
-  if (work.kind === "plan" || work.kind === "shard") return "queue";
+  if (work.kind === "plan" || work.kind === "shard" || work.kind === "verify") return "queue";
   return work.kind === "host" ? work.record.options.hosting : "process";
 }
 
-/** The worker with the most room for this work, or undefined: it waits, and blocks nothing else. */
+/**
+ * The worker with the most room for this work, or undefined: it waits, and blocks nothing else.
+ * One whose executors don't start gets nothing while another's do.
+ */
 export function roomiest(
   state: HeadState,
-  room: (worker: WorkerView) => number,
+  room: (worker: WorkerView, name: string) => number,
 ): string | undefined {
+  const isWell = !allLoop(state);
   let best: string | undefined;
   let bestRoom = 0;
   for (const [name, worker] of state.workers) {
-    const free = room(worker);
+    if (isWell && loopsIn(worker)) continue;
+    const free = room(worker, name);
     if (free > bestRoom) [best, bestRoom] = [name, free];
   }
   return best;
 }
 
+/** Whether executors die there as often as they are started. */
+export function loopsIn({ trouble }: WorkerView): boolean {
+  return trouble !== null && trouble.crashes >= EXECUTOR_CRASHES_MAX;
+}
+
+/** Whether that is so of every worker that makes shards. */
+export function allLoop({ workers }: HeadState): boolean {
+  for (const worker of workers.values()) if (worker.slots > 0 && !loopsIn(worker)) return false;
+  return true;
+}
+
+/**
+ * The highest load of a worker: one flight runs in each slot, one waits, and short ones wait beside
+ * them for QUEUE_COVER_MS of its work, so that it isn't idle while a lost head is replaced.
+ */
+export function queueMax({ slots, shardMs }: Pick<WorkerView, "slots" | "shardMs">): number {
+  const least = slots * SHARDS_PER_EXECUTOR;
+  if (shardMs === 0) return least;
+  const cover = slots * (1 + Math.ceil(QUEUE_COVER_MS / shardMs));
+  return Math.max(least, Math.min(cover, QUEUE_AHEAD_MAX));
+}
+
 /** How many more of such work a worker takes. */
-export function roomOf(worker: WorkerView, need: Need): number {
+export function roomOf(worker: WorkerView, need: Need, share = Number.POSITIVE_INFINITY): number {
   const { slots, load, hosted, opening, hosting, sharing, lives, livesOwn } = worker;
+  if (worker.isAbsent) return 0;
   switch (need) {
-    case "queue":
-      return slots * SHARDS_PER_EXECUTOR - load;
+    case "queue": {
+      const least = slots * SHARDS_PER_EXECUTOR;
+      return Math.min(queueMax(worker), Math.max(least, Math.ceil(share * slots))) - load;
+    }
     case "process":
       return HOSTED_PER_WORKER_MAX - hosted - Math.max(hosting, livesOwn);
     case "shared":
@@ -125,15 +192,30 @@ export function roomOf(worker: WorkerView, need: Need): number {
   }
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** Work before it is an attempt. */
 export type Unplaced = Omit<Assignment, "task" | "attempt">;
 
-/** Sends work to a worker as a new attempt, if one has room. */
-export function place(state: HeadState, step: Step, task: string, unplaced: Unplaced): boolean {
+/**
+ * Sends work to a worker as a new attempt, if one has room.
+ * @param limits - `avoided` workers don't get it; `share`: how many of what is left, under way or
+ * not, one slot may have, so that no worker waits for others at the end.
+ */
+export function place(
+  state: HeadState,
+  step: Step,
+  task: string,
+  unplaced: Unplaced,
+  limits: { readonly avoided?: ReadonlySet<string> | undefined; readonly share?: number } = {},
+): boolean {
+  const { avoided = NOBODY, share } = limits;
   const attempt = state.attempts.get(task) ?? 0;
   const assignment: Assignment = { ...unplaced, task, attempt };
   const need = needOf(assignment);
-  const worker = roomiest(state, (view) => roomOf(view, need));
+  const room = (view: WorkerView, name: string) =>
+    avoided.has(name) ? 0 : roomOf(view, need, share);
+  const worker = roomiest(state, room);
   if (worker === undefined) return false;
   state.attempts.set(task, attempt + 1);
   outboxOf(state, step, worker).assign.push(assignment);
@@ -176,8 +258,10 @@ function changeLoad(state: HeadState, { worker: name, assignment }: Flight, by: 
   if (by === 1) worker.tasks.add(assignment.task);
   else worker.tasks.delete(assignment.task);
   const need = needOf(assignment);
-  if (need === "queue") worker.load += by;
-  else if (need === "process") worker.hosted += by;
+  if (need === "queue") {
+    if (worker.load === 0) worker.pacedMs = state.lastMs;
+    worker.load += by;
+  } else if (need === "process") worker.hosted += by;
   else worker.opening += by;
   const { work } = assignment;
   if (work.kind === "host" && work.record.options.name !== null) worker.named += by;
@@ -187,6 +271,16 @@ function changeLoad(state: HeadState, { worker: name, assignment }: Flight, by: 
 export function cancelAt(state: HeadState, step: Step, worker: string, task: string): void {
   const { cancel } = outboxOf(state, step, worker);
   if (!cancel.includes(task)) cancel.push(task);
+}
+
+export function shardTask(jobId: string, input: number, shard: number): string {
+  return `shard/${jobId}/${input}/${shard}`;
+}
+
+/** A shard has no flight any more and no receipt yet: it is looked at again. */
+export function rewind(state: HeadState, jobId: string, input: number, shard: number): void {
+  const cursors = state.cursors.get(jobId);
+  if (cursors !== undefined) cursors[input] = Math.min(cursors[input] ?? 0, shard);
 }
 
 /** Ends every flight of a job and tells their workers to stop. */

@@ -13,7 +13,7 @@ import {
 import type { ApiRequest } from "../../runtime/messages.ts";
 import { decideAll } from "../core/core.ts";
 import type { Caller, Effect, HeadEvent, HeadState } from "../core/events.ts";
-import type { Fact } from "../core/facts.ts";
+import type { DurableState, Fact } from "../core/facts.ts";
 
 export interface DaemonPorts {
   readonly now: () => number;
@@ -23,8 +23,15 @@ export interface DaemonPorts {
   readonly carryOut: (effects: readonly Effect[]) => void;
   /** The head is to end: it lost its lead, or its log can't be written. */
   readonly fatal: (error: Error) => void;
-  /** Calls back when all that came in this turn was fed; at its end by default. */
-  readonly defer?: (run: () => void) => void;
+  /** Calls back when all that came in this turn was fed. */
+  readonly defer: (run: () => void) => void;
+  /**
+   * Called before facts are appended, when the durable state is what they have made of it; what it
+   * returns is called once they are durable.
+   */
+  readonly beforeAppend?: (state: DurableState) => (() => void) | undefined;
+  /** Calls back after the time that facts wait for others; where there is none they don't wait. */
+  readonly linger?: ((run: () => void) => void) | undefined;
 }
 
 type Request = Extract<HeadEvent, { type: "api" }>;
@@ -32,7 +39,6 @@ type Request = Extract<HeadEvent, { type: "api" }>;
 export class HeadDaemon {
   readonly #state: HeadState;
   readonly #ports: DaemonPorts;
-  readonly #defer: (run: () => void) => void;
   /** What came and isn't decided on: of workers and of time, and of clients. */
   readonly #events: HeadEvent[] = [];
   readonly #requests: Request[] = [];
@@ -48,7 +54,6 @@ export class HeadDaemon {
   constructor(state: HeadState, ports: DaemonPorts) {
     this.#state = state;
     this.#ports = ports;
-    this.#defer = ports.defer ?? ((run) => void setImmediate(run));
   }
 
   get state(): HeadState {
@@ -61,7 +66,7 @@ export class HeadDaemon {
     else this.#events.push(event);
     if (this.#isDeferred) return;
     this.#isDeferred = true;
-    this.#defer(() => this.#decide());
+    this.#ports.defer(() => this.#decide());
   }
 
   /** A client repeats what isn't answered soon: the answer to come is one to both. */
@@ -88,7 +93,7 @@ export class HeadDaemon {
       // More than that came faster than it is decided on: who sends it waits for this turn's end.
     } while (this.#events.length + this.#requests.length > HEAD_EVENTS_WAITING_MAX);
     this.#isDeferred = this.#events.length + this.#requests.length > 0;
-    if (this.#isDeferred) this.#defer(() => this.#decide());
+    if (this.#isDeferred) this.#ports.defer(() => this.#decide());
   }
 
   /**
@@ -128,16 +133,22 @@ export class HeadDaemon {
       return;
     }
     this.#appending = true;
-    this.#appendGroup().then(
-      () => this.#pump(),
-      (thrown: unknown) => this.#end(toSystemError(thrown)),
-    );
+    const append = (): void => {
+      this.#appendGroup().then(
+        () => this.#pump(),
+        (thrown: unknown) => this.#end(toSystemError(thrown)),
+      );
+    };
+    if (this.#ports.linger === undefined) append();
+    else this.#ports.linger(append);
   }
 
   /**
    * One group: all facts that came while the last one was under way, and the effects behind them.
    */
   async #appendGroup(): Promise<void> {
+    if (this.#ended) return;
+    const durable = this.#ports.beforeAppend?.(this.#state.durable);
     const facts = this.#facts;
     const effects = this.#effects;
     this.#facts = [];
@@ -146,6 +157,7 @@ export class HeadDaemon {
       await this.#ports.append(facts.slice(i, i + LOG_SEGMENT_FACTS_MAX));
     }
     this.#appending = false;
+    durable?.();
     if (!this.#ended && effects.length > 0) this.#ports.carryOut(effects);
   }
 
@@ -157,7 +169,7 @@ export class HeadDaemon {
 }
 
 /** Requests whose answers may fill a frame: 2-8 ms each, against ~20 us. */
-const LONG: ReadonlySet<ApiRequest["op"]> = new Set(["list", "events", "status", "explain"]);
+const LONG: ReadonlySet<ApiRequest["op"]> = new Set(["list", "events", "status", "job", "explain"]);
 const LONG_ANSWER_WEIGHT = 32;
 
 function nameOf({ identity, process, id }: Caller): string {

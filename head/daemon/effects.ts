@@ -3,18 +3,25 @@
  * back.
  */
 import { toSystemError } from "../../runtime/errors.ts";
-import type { HeadConfig } from "../cluster/protocol.ts";
-import type { Effect, HeadEvent } from "../core/events.ts";
+import type { Storage } from "../../runtime/storage/storage.ts";
+import type { Effect, HeadEvent, SlurmResult, SlurmStep } from "../core/events.ts";
 import type { HeadMouth } from "./mouth.ts";
-import { claimOutput, sealOutput } from "./output.ts";
-import type { SolveRunner } from "./solve-runner.ts";
-import type { Supervisor } from "./supervised.ts";
+import { writeExclusion } from "./output/exclusions.ts";
+import { claimOutput, sealOutput } from "./output/output.ts";
+import type { SolveTarget } from "./solve-runner.ts";
 
 export interface EffectPorts {
-  readonly config: HeadConfig;
   readonly mouth: HeadMouth;
-  readonly supervisor: Supervisor;
+  readonly storage: Storage;
+  readonly slurm: SlurmPort;
+  /** The number of a worker's report that a command may confirm. */
+  readonly covered: (worker: string) => number;
   readonly feed: (event: HeadEvent) => void;
+}
+
+/** Carries one step of a solve out. Never rejects. */
+export interface SlurmPort {
+  run(target: SolveTarget, step: SlurmStep): Promise<SlurmResult>;
 }
 
 /** What the daemon calls for effects, once the facts before them are durable. */
@@ -27,24 +34,12 @@ export function carryOutWith(ports: EffectPorts): (effects: readonly Effect[]) =
 }
 
 function carryOneWith(ports: EffectPorts): (effect: Effect) => void {
-  const { mouth, feed, config, supervisor } = ports;
-  const { stateDir: stateFolder, mark } = config;
-  let runner: Promise<SolveRunner> | undefined;
-  // Most clusters never solve anything, and Slurm's side is a fifth of the head's code.
-  const solveRunner = (): Promise<SolveRunner> =>
-    import("./solve-runner.ts").then(
-      (module) =>
-        new module.SolveRunner({
-          stateFolder,
-          mark,
-          access: () => supervisor.slurm(),
-          setActive: (jobs) => supervisor.setActive(jobs),
-        }),
-    );
+  const { mouth, feed, storage, slurm } = ports;
   return (effect) => {
     switch (effect.type) {
       case "command": {
-        const { worker, sequence, heard, assign, cancel, ack, end, endSeen, logs } = effect;
+        const { worker, sequence, assign, cancel, ack, end, endSeen, logs } = effect;
+        const heard = ports.covered(worker);
         const lists = { assign, cancel, ack, end, endSeen, logs };
         mouth.command(worker, { sequence, heard, ...lists, announce: effect.announce });
         return;
@@ -56,18 +51,17 @@ function carryOneWith(ports: EffectPorts): (effect: Effect) => void {
         mouth.refuse(effect.caller, effect.error);
         return;
       case "claim":
-        void claim(effect, feed);
+        void claim(effect, storage, feed);
+        return;
+      case "exclude":
+        void writeExclusion(storage, effect).then(feed);
         return;
       case "seal":
-        void seal(effect, feed);
+        void seal(effect, storage, feed);
         return;
       case "slurm":
-        runner ??= solveRunner();
-        void runner
-          .then((it) => it.run(effect, effect.step))
-          .catch((thrown: unknown) => {
-            return { kind: "failed", error: toSystemError(thrown).toData() } as const;
-          })
+        void slurm
+          .run(effect, effect.step)
           .then((result) => feed({ type: "slurm", solveId: effect.solveId, result }));
         return;
       default:
@@ -79,22 +73,26 @@ function carryOneWith(ports: EffectPorts): (effect: Effect) => void {
 type EffectOf<Type extends Effect["type"]> = Extract<Effect, { type: Type }>;
 
 async function claim(
-  { jobId, uri }: EffectOf<"claim">,
+  { jobId, spec, earlier }: EffectOf<"claim">,
+  storage: Storage,
   feed: (event: HeadEvent) => void,
 ): Promise<void> {
-  const error = await claimOutput(uri, jobId).then(
-    () => null,
-    (thrown: unknown) => toSystemError(thrown).toData(),
-  );
-  feed({ type: "claimed", jobId, error });
+  try {
+    const standing = await claimOutput({ jobId, spec, earlier }, storage);
+    feed({ type: "claimed", jobId, error: null, standing });
+  } catch (thrown) {
+    feed({ type: "claimed", jobId, error: toSystemError(thrown).toData() });
+  }
 }
 
 async function seal(
   { jobId, uri, manifest }: EffectOf<"seal">,
+  storage: Storage,
   feed: (event: HeadEvent) => void,
 ): Promise<void> {
   try {
-    feed({ type: "sealed", jobId, manifestSha256: await sealOutput(uri, manifest) });
+    const manifestSha256 = await sealOutput(uri, manifest, storage);
+    feed({ type: "sealed", jobId, manifestSha256 });
   } catch (thrown) {
     feed({ type: "seal-failed", jobId, error: toSystemError(thrown).toData() });
   }

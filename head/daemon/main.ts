@@ -1,70 +1,83 @@
 /**
- * The head's process: configuration in, bus and log opened, the daemon fed. Its argument names the
- * JSON file that its supervisor wrote; the end of its standard input is its supervisor's end.
+ * The head's process: configuration in, the ports of a `Head` made, and it is told to go on. Its
+ * argument names the JSON file that its supervisor wrote; the end of its standard input is its
+ * supervisor's end.
  */
+import { randomUUID } from "node:crypto";
 import { flushCompileCache } from "node:module";
+import type { Bus } from "../../runtime/bus/bus.ts";
 import { connectBus } from "../../runtime/bus/nats.ts";
+import { processClock } from "../../runtime/clock.ts";
 import { takeConfig } from "../../runtime/config-file.ts";
-import { toSystemError } from "../../runtime/errors.ts";
+import { type SystemError, toSystemError } from "../../runtime/errors.ts";
 import type { Identity } from "../../runtime/ids.ts";
-import { BEACON_INTERVAL_MS, TICK_MS } from "../../runtime/limits.ts";
+import { anyStorage } from "../../runtime/storage/open.ts";
 import type { HeadConfig } from "../cluster/protocol.ts";
-import { newHeadState } from "../core/core.ts";
-import { HeadDaemon } from "./daemon.ts";
-import { carryOutWith } from "./effects.ts";
-import { takeLead } from "./lead.ts";
-import { HeadMouth, listenAsHead } from "./mouth.ts";
+import type { SlurmPort } from "./effects.ts";
+import { Head, type HeadPorts } from "./head.ts";
+import type { SolveRunner } from "./solve-runner.ts";
 import { solverSha256 } from "./solver-binary.ts";
 import { Supervisor } from "./supervised.ts";
 
 async function main(supervisor: Supervisor): Promise<void> {
   const config = (await takeConfig(process.argv[2] ?? "")) as HeadConfig;
-  const { state: durable, log } = await takeLead(config.stateDir);
   const identity = config.identity as Identity;
   const bus = await connectBus({ ...config, identity, url: config.natsUrl, name: "head" });
-  const mouth = new HeadMouth(bus, config.cluster, log.epoch);
-  const stateFolder = config.stateDir;
+  const { cluster, stateUri, slurmMode, standby, tail } = config;
+  const options = { cluster, stateUri, slurmMode, standby, tail };
   const solver = await solverSha256();
-  const state = newHeadState(
-    durable,
-    { stateFolder, solverSha256: solver, slurm: config.slurmMode },
-    nowMs(),
-  );
-  const daemon: HeadDaemon = new HeadDaemon(state, {
-    now: nowMs,
-    append: (facts) => log.append(facts),
-    carryOut: (effects) => carryOut(effects),
-    fatal: (error) => end(error),
-  });
-  const carryOut = carryOutWith({ config, mouth, supervisor, feed: (event) => daemon.feed(event) });
-  const end = (error: Error): void => {
-    daemon.stop();
-    supervisor.fatal(toSystemError(error));
-  };
-  supervisor.onStop(async () => {
-    daemon.stop();
-    await bus.close();
-  });
-  listenAsHead(bus, config.cluster, { daemon, mouth, end });
-  setInterval(() => mouth.beacon(log.tail), BEACON_INTERVAL_MS);
-  setInterval(() => daemon.feed({ type: "tick" }), TICK_MS);
-  mouth.beacon(log.tail);
-  await bus.flush();
+  const head = new Head({ ...options, solverSha256: solver }, portsOf(config, bus, supervisor));
+  supervisor.onStop(() => head.stop());
+  await head.start();
   supervisor.ready();
   // This process ends by a kill, and would never leave what it compiled to the next one.
   setImmediate(() => flushCompileCache());
 }
 
-/** Milliseconds since 1970 by a clock that no correction sets back: waits depend on it. */
-function nowMs(): number {
-  return Math.round(performance.timeOrigin + performance.now());
+function portsOf(config: HeadConfig, bus: Bus, supervisor: Supervisor): HeadPorts {
+  return {
+    clock: processClock,
+    nowMs: () => Math.round(performance.timeOrigin + performance.now()),
+    wallMs: () => Date.now(),
+    bus,
+    storage: anyStorage,
+    newId: randomUUID,
+    slurm: slurmPort(config, supervisor),
+    warn: (line) => void process.stderr.write(`${line}\n`),
+    fatal: (error) => end(supervisor, error),
+    onLeading: ({ number }) => supervisor.leads(number),
+    onTail: (tail) => supervisor.tail(tail),
+  };
+}
+
+/** Most clusters never solve anything, and Slurm's side is a fifth of the head's code. */
+function slurmPort({ stateDir, mark }: HeadConfig, supervisor: Supervisor): SlurmPort {
+  let runner: Promise<SolveRunner> | undefined;
+  const load = async (): Promise<SolveRunner> => {
+    const { SolveRunner } = await import("./solve-runner.ts");
+    return new SolveRunner({
+      ...{ stateFolder: stateDir, mark },
+      access: () => supervisor.slurm(),
+      setActive: (jobs) => supervisor.setActive(jobs),
+    });
+  };
+  return {
+    run: async (target, step) => {
+      try {
+        runner ??= load();
+        return await (await runner).run(target, step);
+      } catch (thrown) {
+        return { kind: "failed", error: toSystemError(thrown).toData() };
+      }
+    },
+  };
+}
+
+/** A log that another head owns, or a damaged one, isn't mended by starting this head again. */
+function end(supervisor: Supervisor, error: SystemError): void {
+  if (error.code.startsWith("LOG_") && error.retry === "never") supervisor.fatal(error);
+  else supervisor.fail(error);
 }
 
 const supervisor = new Supervisor();
-main(supervisor).catch((thrown: unknown) => {
-  const error = toSystemError(thrown);
-  // A log that another head owns, or a damaged one, isn't mended by starting again.
-  if (error.code.startsWith("LOG_")) return supervisor.fatal(error);
-  process.stderr.write(`${error.message}\n`);
-  process.exit(1);
-});
+main(supervisor).catch((thrown: unknown) => end(supervisor, toSystemError(thrown)));

@@ -1,7 +1,7 @@
 /**
- * How a leading head speaks and listens on the bus: commands, replies and beacons out; reports,
- * requests and other heads' beacons in. What comes in is checked before the core sees it. A head
- * speaks as PROCESS_NONE: whoever leads is asked there, and agents let only heads send as it.
+ * How a head speaks and listens on the bus: commands, replies and beacons out; reports, requests
+ * and other heads' beacons in. What comes in is checked before the head sees it. A head speaks as
+ * PROCESS_NONE: whoever leads is asked there, and agents let only heads send as it.
  */
 import * as v from "valibot";
 import type { Bus } from "../../runtime/bus/bus.ts";
@@ -21,14 +21,14 @@ import {
   type ApiReply,
   type ApiRequest,
   apiCall,
+  type Beacon,
   beacon,
   type Command,
   type Epoch,
   parseMessage,
+  type Report,
   report,
 } from "../../runtime/messages.ts";
-import { RefusalLog } from "../../runtime/refusals.ts";
-import type { HeadDaemon } from "./daemon.ts";
 import type { Caller } from "../core/events.ts";
 
 const PREFIX: PrefixFields = {
@@ -47,6 +47,8 @@ export class HeadMouth {
   readonly epoch: Epoch;
   /** Answers that wait for `flush`, by the process that asked. */
   readonly #answers = new Map<string, { readonly caller: Caller; readonly replies: ApiReply[] }>();
+  /** Number of the last command to each worker. */
+  readonly #commanded = new Map<string, number>();
   #sequence = 0;
 
   constructor(bus: Bus, cluster: string, epoch: Epoch) {
@@ -61,6 +63,7 @@ export class HeadMouth {
    */
   command(worker: string, command: Omit<Command, "epoch">): void {
     const subject = commandSubject(this.#cluster, worker as Identity, this.#bus.identity);
+    this.#commanded.set(worker, command.sequence);
     try {
       this.#publish(subject, PROCESS_NONE, { epoch: this.epoch, ...command });
     } catch (thrown) {
@@ -70,13 +73,22 @@ export class HeadMouth {
     }
   }
 
+  /**
+   * Confirms a report and says nothing else. It needs no number of its own: whatever has the last
+   * one came before it, or is lost, and that a worker that has seen this says.
+   */
+  confirm(worker: string, heard: number): void {
+    const sequence = this.#commanded.get(worker);
+    if (sequence !== undefined) this.command(worker, { sequence, heard, ...NOTHING });
+  }
+
   /** Answers a request with the next `flush`. */
   reply(caller: Caller, value: unknown): void {
-    this.#answer(caller, { kind: "ok", id: caller.id, value });
+    this.#answer(caller, { kind: "ok", id: caller.id, epoch: this.epoch.number, value });
   }
 
   refuse(caller: Caller, error: ErrorData): void {
-    this.#answer(caller, { kind: "error", id: caller.id, error });
+    this.#answer(caller, { kind: "error", id: caller.id, epoch: this.epoch.number, error });
   }
 
   /** Sends the answers that wait: one frame for each process, or as many as it takes. */
@@ -113,7 +125,8 @@ export class HeadMouth {
         this.#send(caller, replies.slice(half));
       } else {
         const error = toSystemError(thrown).toData();
-        this.#publish(subject, to, { kind: "error", id: first.id, error });
+        const epoch = this.epoch.number;
+        this.#publish(subject, to, { kind: "error", id: first.id, epoch, error });
       }
     }
   }
@@ -161,18 +174,21 @@ function halves(command: Omit<Command, "epoch">): Omit<Command, "epoch">[] | und
   ];
 }
 
-/** Subscribes to all that a head hears. A beacon of a higher epoch ends this head. */
-export function listenAsHead(
-  bus: Bus,
-  cluster: string,
-  head: {
-    readonly daemon: HeadDaemon;
-    readonly mouth: HeadMouth;
-    readonly end: (error: Error) => void;
-  },
-): void {
-  const { daemon, mouth, end } = head;
-  const refusals = new RefusalLog();
+/** A command that carries nothing. */
+const NOTHING = { assign: [], cancel: [], ack: [], end: [], endSeen: [], logs: [] };
+
+/** What a head makes of what it hears; all of it is of the right form. */
+export interface HeadEar {
+  readonly report: (worker: string, report: Report) => void;
+  /** A request, or why it can't be carried out. */
+  readonly request: (caller: Caller, request: ApiRequest, fault: ErrorData | null) => void;
+  readonly beacon: (said: Beacon) => void;
+  /** A message was refused. */
+  readonly refused: (what: string) => void;
+}
+
+/** Subscribes to all that a head hears, whether it leads or not. */
+export function listenAsHead(bus: Bus, cluster: string, ear: HeadEar): void {
   const hear = (subject: string, take: (from: string, value: unknown, prefix: Prefix) => void) =>
     bus.subscribe(subject, (on, bytes) => {
       const from = parseSubject(cluster, on)?.from;
@@ -181,27 +197,17 @@ export function listenAsHead(
         const { prefix, value } = decodeFrame(bytes);
         take(from, value, prefix);
       } catch (thrown) {
-        refusals.note(`a message on ${on}: ${toSystemError(thrown).message}`);
+        ear.refused(`a message on ${on}: ${toSystemError(thrown).message}`);
       }
     });
-  hear(hearing.events(cluster), (worker, value) =>
-    daemon.feed({ type: "report", worker, report: parseMessage(report, value) }),
-  );
+  hear(hearing.events(cluster), (worker, value) => ear.report(worker, parseMessage(report, value)));
   hear(hearing.requests(cluster), (identity, value, prefix) => {
     const calls = parseMessage(apiCalls, Array.isArray(value) ? value : [value]);
     for (const { id, request } of calls) {
-      const caller = { identity, process: prefix.source, id };
-      const error = faultOf(request);
-      if (error === null) daemon.feed({ type: "api", caller, request });
-      else mouth.refuse(caller, error);
+      ear.request({ identity, process: prefix.source, id }, request, faultOf(request));
     }
-    mouth.flush();
   });
-  hear(hearing.beacons(cluster), (_from, value) => {
-    const { epoch } = parseMessage(beacon, value);
-    if (epoch.number <= mouth.epoch.number) return;
-    end(new SystemError("LOG_FENCED", `another head leads epoch ${epoch.number}`));
-  });
+  hear(hearing.beacons(cluster), (_from, value) => ear.beacon(parseMessage(beacon, value)));
 }
 
 /** Requests whose values travel on, to a worker or into the log; the others are small. */

@@ -20,6 +20,7 @@ interface Waiting {
 export class Supervisor {
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
+  #tail = 0;
   #stop: () => Promise<void> = async () => {};
 
   constructor() {
@@ -40,7 +41,25 @@ export class Supervisor {
     this.#say({ op: "ready" });
   }
 
-  /** Ends this process; the supervisor doesn't start it again. */
+  /** Ends this process; the supervisor starts it again. */
+  fail(error: SystemError): void {
+    process.stderr.write(`${error.message}\n`);
+    this.#end(1);
+  }
+
+  leads(epoch: number): void {
+    process.stderr.write(`leads epoch ${epoch}\n`);
+    this.#say({ op: "leads", epoch });
+  }
+
+  /** Tells the log's end, so that the next head of this supervisor knows how long the log was. */
+  tail(tail: number): void {
+    if (tail === this.#tail) return;
+    this.#tail = tail;
+    this.#say({ op: "tail", tail });
+  }
+
+  /** Ends this process; the supervisor decides whether another one may go on. */
   fatal(error: SystemError): void {
     process.stderr.write(`${error.message}\n`);
     this.#say({ op: "fatal", error: error.toData() });

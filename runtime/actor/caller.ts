@@ -5,7 +5,7 @@
  */
 import { errorWithoutStack, SystemError } from "../errors.ts";
 import { CALLS_PENDING_MAX, SETTLED_ITEMS_MAX, SETTLED_MS } from "../limits.ts";
-import { type LinkClock, processClock } from "../link/clock.ts";
+import { type Clock, processClock } from "../clock.ts";
 import type { Call, CallOptions } from "./calls/call.ts";
 import {
   CANCEL,
@@ -34,7 +34,7 @@ export class CallerLink<L extends ItemLink = ItemLink> {
   readonly link: L;
   /** The ports whose calls go over it. */
   readonly ports = new Set<Port>();
-  readonly #clock: LinkClock;
+  readonly #clock: Clock;
   readonly #calls = new Map<number, Call>();
   /** Items given to `send` so far. */
   #sent = 0;
@@ -43,7 +43,7 @@ export class CallerLink<L extends ItemLink = ItemLink> {
   #isOver = false;
 
   constructor(
-    clock: LinkClock,
+    clock: Clock,
     open: (handlers: ItemHandlers) => L,
     onReset: (error: SystemError) => void,
   ) {
@@ -170,7 +170,7 @@ export class CallerLink<L extends ItemLink = ItemLink> {
 }
 
 export interface ActorCallerOptions {
-  readonly clock?: LinkClock;
+  readonly clock?: Clock;
   /**
    * An actor isn't in its process any more, though the process is: its port is detached, an attach
    * or a fail must follow.
@@ -182,7 +182,7 @@ export interface ActorCallerOptions {
 
 /** One per process: its calls' numbers rise over all links, so that a call keeps its number. */
 export class ActorCaller {
-  readonly #clock: LinkClock;
+  readonly #clock: Clock;
   readonly #ports = new Map<string, Port>();
   readonly #space: PortSpace;
 

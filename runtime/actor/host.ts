@@ -8,7 +8,7 @@
  */
 import { SystemError, toSystemError } from "../errors.ts";
 import { ACTOR_DISPOSE_MS, MAILBOX_MAX } from "../limits.ts";
-import { type LinkClock, processClock } from "../link/clock.ts";
+import { type Clock, processClock } from "../clock.ts";
 import { type ActorStats, Hosted, type Life } from "./hosting/hosted.ts";
 import { KeptReplies } from "./hosting/replies.ts";
 import { Session } from "./hosting/session.ts";
@@ -41,7 +41,7 @@ export interface NewLife extends Life {
 }
 
 export interface ActorHostOptions {
-  readonly clock?: LinkClock;
+  readonly clock?: Clock;
   /** An actor's `mayRun` said no: it has ended. */
   readonly onLeaseOver?: (actorId: string, incarnation: number) => void;
 }
@@ -50,7 +50,7 @@ const NO_EXTRAS: CallExtras = {};
 
 export class ActorHost {
   readonly #actors = new Map<string, Hosted>();
-  readonly #clock: LinkClock;
+  readonly #clock: Clock;
   readonly #onLeaseOver: (actorId: string, incarnation: number) => void;
   readonly #replies: KeptReplies;
   readonly #space: HostSpace;

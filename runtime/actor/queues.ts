@@ -1,5 +1,5 @@
 /** The two orders in which calls wait: as they came, and by their deadline. */
-import type { LinkClock } from "../link/clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** Taken entries after which a queue's array is cut. */
 const CUT_AT = 1_024;
@@ -128,7 +128,7 @@ export interface Timed extends Passing {
  * the first of those that aren't over.
  */
 export class Deadlines<T extends Timed> {
-  readonly #clock: LinkClock;
+  readonly #clock: Clock;
   readonly #onDue: (entry: T) => void;
   #heap: T[] = [];
   /** How many of them are over. */
@@ -137,7 +137,7 @@ export class Deadlines<T extends Timed> {
   #timerAtMs = Infinity;
 
   /** @param onDue - called once for each entry whose deadline passes before it is over. */
-  constructor(clock: LinkClock, onDue: (entry: T) => void) {
+  constructor(clock: Clock, onDue: (entry: T) => void) {
     this.#clock = clock;
     this.#onDue = onDue;
   }

@@ -37,6 +37,13 @@ export interface Bus {
    */
   publish(subject: string, bytes: Uint8Array): void;
 
+  /**
+   * Asks whether anybody hears a subject: empty bytes go there. Where the server knows of nobody,
+   * it sends empty bytes to `answer`, which this identity must hear; no answer says nothing. A
+   * carrier that can't tell lacks this.
+   */
+  knock?(subject: string, answer: string): void;
+
   /** Hears a subject (`*` stands for one name) until the bus closes, over reconnections too. */
   subscribe(subject: string, onMessage: BusListener): void;
 

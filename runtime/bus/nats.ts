@@ -59,6 +59,8 @@ function connectionOptions(options: BusOptions): ConnectionOptions {
   };
 }
 
+const NOTHING = new Uint8Array();
+
 class NatsBus implements Bus {
   readonly identity: Identity;
   readonly counters: BusCounters = { denied: 0, dropped: 0 };
@@ -82,6 +84,11 @@ class NatsBus implements Bus {
       return;
     }
     this.#connection.publish(subject, bytes);
+  }
+
+  knock(subject: string, answer: string): void {
+    if (this.#state !== "connected" || this.#connection.isClosed()) return;
+    this.#connection.publish(subject, NOTHING, { reply: answer });
   }
 
   subscribe(subject: string, onMessage: BusListener): void {

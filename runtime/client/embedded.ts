@@ -35,6 +35,10 @@ export interface EmbeddedOptions {
   readonly temporary?: boolean | undefined;
   readonly slurm: "auto" | "system" | "private" | "none";
   readonly executors: number;
+  /** Heads that stand by beside the leader: none unless given. */
+  readonly standbyHeads?: number | undefined;
+  /** Where log, snapshots and jobs lie, if not in `stateDir`: a folder or `s3://bucket/prefix`. */
+  readonly stateUri?: string | undefined;
   /** Any free port unless given. */
   readonly natsPort?: number | undefined;
   /** Whether to bring a URL for one more worker. */
@@ -143,7 +147,8 @@ class SupervisorProcess {
   constructor(options: EmbeddedOptions) {
     const bin = options.bin ?? fileURLToPath(new URL("../../head/cli/ligase.mjs", import.meta.url));
     const { stateDir, temporary, slurm, executors, natsPort, join } = options;
-    const parts = { stateDir, temporary, slurm, executors, natsPort, join };
+    const { standbyHeads, stateUri } = options;
+    const parts = { stateDir, temporary, slurm, executors, natsPort, join, standbyHeads, stateUri };
     const supervise = JSON.stringify({ ...parts, ...options.extra });
     const child = spawn(process.execPath, [...LEAN_NODE, bin, "supervise", supervise], {
       detached: true,

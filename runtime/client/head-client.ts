@@ -4,6 +4,7 @@
  * one turn share frames; a crowd of them goes API_PENDING_MAX at a time, in the order they came.
  */
 import { Fifo } from "../actor/queues.ts";
+import { type Clock, every, processClock } from "../clock.ts";
 import { errorFromData, SystemError, toSystemError } from "../errors.ts";
 import { FrameBatcher } from "../frame/batcher.ts";
 import { encodeFrame } from "../frame/codec.ts";
@@ -34,19 +35,27 @@ export class HeadClient {
   readonly #prefix;
   readonly #send: (frame: Uint8Array) => void;
   readonly #batcher: FrameBatcher;
+  readonly #clock: Clock;
   /** What this turn asks. */
   #leaving: Call[] = [];
   readonly #pending = new Map<number, Pending>();
   /** Requests whose turn hasn't come; each starts itself, or is over: then it says false. */
   readonly #waiting = new Fifo<() => boolean>();
   #nextId = 1;
+  /** The highest epoch of an answer. */
+  #epoch = 0;
   #closed: SystemError | undefined;
 
   /** @param send - carries a frame to the head's subject; may lose it. */
-  constructor(processId: ProcessId, send: (frame: Uint8Array) => void) {
+  constructor(
+    processId: ProcessId,
+    send: (frame: Uint8Array) => void,
+    clock: Clock = processClock,
+  ) {
     const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
     this.#prefix = { ...fields, destination: PROCESS_NONE, source: processId };
     this.#send = send;
+    this.#clock = clock;
     this.#batcher = new FrameBatcher({ prefix: () => this.#prefix, send });
   }
 
@@ -62,7 +71,7 @@ export class HeadClient {
     const id = this.#nextId;
     this.#nextId += 1;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    let repeat: NodeJS.Timeout | undefined;
+    let endRepeats: (() => void) | undefined;
     let over = false;
     const begin = (): boolean => {
       if (over) return false;
@@ -71,11 +80,11 @@ export class HeadClient {
         return false;
       }
       this.#pending.set(id, { resolve, reject });
-      repeat = setInterval(() => this.#leave({ id, request }), API_REPEAT_MS);
+      endRepeats = every(this.#clock, API_REPEAT_MS, () => this.#leave({ id, request }));
       this.#leave({ id, request });
       return true;
     };
-    const release = bound(request.op, options, (error) => {
+    const release = bound(request.op, this.#clock, options, (error) => {
       // At once: its turn may come before its promise is heard of.
       over = true;
       reject(error);
@@ -85,7 +94,7 @@ export class HeadClient {
     return promise.finally(() => {
       over = true;
       release();
-      clearInterval(repeat);
+      endRepeats?.();
       if (this.#pending.delete(id)) this.#next();
     });
   }
@@ -94,6 +103,10 @@ export class HeadClient {
   take(value: unknown): void {
     for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
       const reply = parseMessage(apiReply, one);
+      const { epoch = this.#epoch } = reply;
+      // A head that was replaced while it stood still may not know that yet: its successor answers.
+      if (epoch < this.#epoch) continue;
+      this.#epoch = epoch;
       const pending = this.#pending.get(reply.id);
       if (reply.kind === "ok") pending?.resolve(reply.value);
       else pending?.reject(errorFromData(reply.error));
@@ -135,17 +148,18 @@ export class HeadClient {
 /** Puts a deadline and a signal on a request; what it returns takes them off. */
 function bound(
   op: string,
+  clock: Clock,
   { deadlineMs = API_TIMEOUT_MS, signal }: RequestOptions,
   reject: (error: SystemError) => void,
 ): () => void {
   const cancel = (): void => reject(new SystemError("CANCELLED", `${op}: ${whyOf(signal)}`));
   const late = (): void =>
     reject(new SystemError("DEADLINE_EXCEEDED", `no head answered ${op} in ${deadlineMs} ms`));
-  const timer = Number.isFinite(deadlineMs) ? setTimeout(late, deadlineMs) : undefined;
+  const endWait = Number.isFinite(deadlineMs) ? clock.after(deadlineMs, late) : undefined;
   if (signal?.aborted === true) cancel();
   const release = signal === undefined ? undefined : onAbort(signal, cancel);
   return () => {
-    clearTimeout(timer);
+    endWait?.();
     release?.();
   };
 }

@@ -169,7 +169,8 @@ export class ShardWriter {
  */
 export function readShard(bytes: Uint8Array): ShardAccount {
   try {
-    const buffer = bytes.slice().buffer;
+    // A copy: memory behind a Buffer may hold others' bytes too, and its `slice` copies nothing.
+    const { buffer } = Uint8Array.from(bytes);
     const footer = parquetMetadata(buffer);
     const pairs = footer.key_value_metadata ?? [];
     const own = pairs.find(({ key }) => key === METADATA_KEY)?.value ?? "{}";

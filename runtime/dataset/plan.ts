@@ -7,7 +7,8 @@ import { sourceNamed } from "../actor/registry.ts";
 import { SystemError } from "../errors.ts";
 import { canonicalJson, sha256Hex } from "../ids.ts";
 import { type DatasetSpec, datasetSpec, type Outcome } from "../messages.ts";
-import { createIfAbsent, readIfPresent } from "../storage/local.ts";
+import { storageOf } from "../storage/open.ts";
+import type { Storage } from "../storage/storage.ts";
 import type { InputPlan, JsonObject, Plan, ShardRequest } from "./types.ts";
 
 const inputPlan = v.variant("kind", [
@@ -42,14 +43,21 @@ export function planPath(jobFolder: string): string {
  * Makes the plan, or takes the one that stands.
  * @throws {SystemError} what the source says of its inputs.
  */
-export async function runPlan(jobFolder: string, spec: DatasetSpec): Promise<Outcome> {
+export async function runPlan(
+  jobFolder: string,
+  spec: DatasetSpec,
+  storage: Storage = storageOf(jobFolder),
+): Promise<Outcome> {
   const path = planPath(jobFolder);
-  if ((await readIfPresent(path)) === undefined) {
+  if ((await storage.readIfPresent(path)) === undefined) {
     const { name, options, inputs } = spec.source;
-    const plan = await sourceNamed(name).plan(options, inputs);
-    await createIfAbsent(path, Buffer.from(`${canonicalJson({ schema: 1, spec, plan })}\n`));
+    const plan = await sourceNamed(name).plan(options, inputs, spec.onBadRecord);
+    await storage.createIfAbsent(
+      path,
+      Buffer.from(`${canonicalJson({ schema: 1, spec, plan })}\n`),
+    );
   }
-  const standing = await readPlan(jobFolder);
+  const standing = await readPlan(jobFolder, storage);
   if (canonicalJson(standing.spec) !== canonicalJson(spec)) {
     throw new SystemError("STORAGE_FAILED", "the plan is of another job", { uri: path });
   }
@@ -61,16 +69,27 @@ function countOf(input: InputPlan): number | null {
   return input.kind === "ranges" ? input.ranges.length : null;
 }
 
-/** The plan that stands. @throws {SystemError} STORAGE_FAILED when it is missing or damaged. */
-export async function readPlan(jobFolder: string): Promise<PlanFile> {
+/** A plan that isn't the one that was made: nothing of the state can mend it. */
+export function planDamaged(uri: string, cause?: unknown): SystemError {
+  const what =
+    "the plan is damaged; move the state's folder away and run the same again: shards that stand " +
+    "are adopted";
+  return new SystemError("PLAN_DAMAGED", what, { uri }, cause);
+}
+
+/** The plan that stands. @throws {SystemError} STORAGE_FAILED without one, PLAN_DAMAGED. */
+export async function readPlan(
+  jobFolder: string,
+  storage: Storage = storageOf(jobFolder),
+): Promise<PlanFile> {
   const path = planPath(jobFolder);
-  const bytes = await readIfPresent(path);
+  const bytes = await storage.readIfPresent(path);
   if (bytes === undefined) throw new SystemError("STORAGE_FAILED", "no plan", { uri: path });
   try {
     const { spec, plan } = v.parse(planFile, JSON.parse(bytes.toString("utf8")));
     return { spec, plan, sha256: sha256Hex(bytes) };
   } catch (thrown) {
-    throw new SystemError("STORAGE_FAILED", "the plan is damaged", { uri: path }, thrown);
+    throw planDamaged(path, thrown);
   }
 }
 
@@ -94,6 +113,7 @@ export function shardRequest(file: PlanFile, input: number, shard: number): Shar
     range,
     decisions: plan.decisions,
     batchSize: spec.stage.batchSize,
+    ...(spec.onBadRecord === undefined ? {} : { onBadRecord: spec.onBadRecord }),
   };
 }
 

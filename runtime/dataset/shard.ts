@@ -3,118 +3,246 @@
  * Its bytes are a pure function of its content key; job, place, time and attempt are not among
  * them.
  */
-import { join } from "node:path";
-import { crc32c } from "../crc32c.ts";
 import { SystemError } from "../errors.ts";
-import { canonicalJson, sha256Hex, short12 } from "../ids.ts";
-import type { Outcome, Receipt } from "../messages.ts";
-import { createIfAbsent, readIfPresent } from "../storage/local.ts";
-import { readShard, ShardWriter } from "./parquet.ts";
-import { type PlanFile, shardRequest, shardsOfRule } from "./plan.ts";
-import type { ReadOutcome, ShardReader, ShardRequest, StageDescription, Table } from "./types.ts";
+import type { BatchPlace, Exclusion, Outcome, Receipt, Work } from "../messages.ts";
+import { storageOf } from "../storage/open.ts";
+import type { Storage } from "../storage/storage.ts";
+import { joinUri } from "../storage/uri.ts";
+import {
+  type Account,
+  alarm,
+  committed,
+  contentKeyOf,
+  endOf,
+  finishShard,
+  receiptOf,
+} from "./account.ts";
+import { mapPortion, portionsOf } from "./batches.ts";
+import { shardFile, sideFile } from "./names.ts";
+import { ShardWriter } from "./parquet.ts";
+import { type PlanFile, shardRequest } from "./plan.ts";
+import { excludedRecords, sideFileOf, sideStands } from "./quarantine.ts";
+import type {
+  BadRecord,
+  Batch,
+  ReadOutcome,
+  ShardReader,
+  ShardRequest,
+  StageDescription,
+  Table,
+} from "./types.ts";
 
 /** The mapped stage as a shard sees it: one loaded actor and its method. */
 export interface Stage {
   readonly describe: () => StageDescription;
   readonly map: (batch: unknown) => Promise<Table>;
+  /** Whether equal batches give equal bytes; left out: nobody has said so. */
+  readonly deterministic?: boolean;
 }
 
-/** What a shard's metadata says; with the file's own digests it is the receipt. */
-type Account = Pick<Receipt, "records" | "filtered" | "quarantined" | "skipped" | "stage"> & {
-  readonly endOfInput?: number;
-};
-
-const KEY_CONTENT = "ligase.content_key";
-const KEY_ACCOUNT = "ligase.account";
-
-/** `part-<input>-<shard>-<job12>.parquet`; file names sort as rows do. */
-export function shardFile(jobId: string, input: number, shard: number): string {
-  const number = `${String(input).padStart(5, "0")}-${String(shard).padStart(6, "0")}`;
-  return `part-${number}-${short12(jobId)}.parquet`;
+/** What a shard is made with. */
+export interface ShardParts {
+  readonly reader: ShardReader;
+  readonly stage: Stage;
+  /** Told where the stage is, before each batch; null while it is at none. */
+  readonly onBatch?: (place: BatchPlace | null) => void;
 }
+
+/** Which shard, and what its earlier attempts taught. */
+export type ShardWork = Pick<
+  Extract<Work, { kind: "shard" }>,
+  "input" | "shard" | "exclusion" | "halvings"
+>;
 
 /**
- * Computes and commits one shard, or adopts the one that stands.
+ * Computes and commits one shard, or adopts the one that stands with its side file, of whatever
+ * variant: the first wins. Without memory for a batch the outcome is `failed` and says which.
  *
  * @param signal - looked at between batches.
  * @throws {SystemError} what source or stage say; DETERMINISM_ALARM when other bytes stand under
- * the name; CANCELLED.
+ * the name, SHARD_DAMAGED when those of no shard do; CANCELLED.
  */
 export async function runShard(
   file: PlanFile,
   jobId: string,
-  where: { readonly input: number; readonly shard: number },
-  parts: { readonly reader: ShardReader; readonly stage: Stage },
+  where: ShardWork,
+  parts: ShardParts,
   signal: AbortSignal,
+  storage: Storage = storageOf(file.spec.sink.uri),
 ): Promise<Outcome> {
-  const request = shardRequest(file, where.input, where.shard);
-  const name = shardFile(jobId, where.input, where.shard);
-  const path = join(file.spec.sink.uri, name);
-  const contentKey = contentKeyOf(file, request, parts.stage.describe());
-  const standing = await readIfPresent(path);
-  if (standing !== undefined) return adopt(file, request, name, contentKey, standing);
-  const { writer, account, read } = await compute(request, parts, signal);
-  if (read.records === 0 && read.endOfInput !== undefined && where.shard > 0) {
-    return { kind: "past-end", end: endOf(file, where.input, read.endOfInput) };
+  const { input, shard } = where;
+  const request = shardRequest(file, input, shard);
+  const { uri: folder } = file.spec.sink;
+  const name = shardFile(jobId, input, shard);
+  const uri = joinUri(folder, name);
+  const standing = await storage.readIfPresent(uri);
+  let { exclusion } = where;
+  if (standing !== undefined) {
+    const found = receiptOf(file, request, { name, uri }, standing, parts.stage.describe());
+    const { quarantine } = found;
+    const isWhole = quarantine === undefined || (await sideStands(folder, quarantine, storage));
+    if (isWhole) return committed(file, input, found);
+    ({ exclusion } = found);
   }
-  const { bytes, rows, rowGroups } = writer.finish({
-    [KEY_CONTENT]: contentKey,
-    [KEY_ACCOUNT]: canonicalJson(account),
-  });
-  const created = await createIfAbsent(path, bytes);
-  if (created === "other") throw alarm(path);
-  const receipt = { file: name, contentKey, rows, rowGroups, ...account, ...digests(bytes) };
-  return committed(file, where.input, receipt);
+  const computed = await compute(request, { ...where, exclusion }, parts, signal);
+  if (computed.kind === "failed") return computed;
+  const { writer, read } = computed;
+  if (read.records === 0 && read.endOfInput !== undefined && shard > 0) {
+    return { kind: "past-end", end: endOf(file, input, read.endOfInput) };
+  }
+  const side = sideFileOf(computed.aside);
+  const sideName = sideFile(name, exclusion?.number ?? 0);
+  if (side !== undefined) await createSide(storage, joinUri(folder, sideName), side.bytes);
+  const account =
+    side === undefined ? computed.account : { ...computed.account, quarantine: side.said };
+  const contentKey = contentKeyOf(file, request, account);
+  const { bytes, receipt } = finishShard(writer, name, contentKey, account);
+  if ((await storage.createIfAbsent(uri, bytes)) !== "other")
+    return committed(file, input, receipt);
+  return outdone(file, request, { name, uri }, receipt, parts.stage, storage);
 }
 
-/** Everything the bytes depend on; canonical, so that equal shards have equal keys anywhere. */
-function contentKeyOf(file: PlanFile, request: ShardRequest, stage: StageDescription): string {
-  const { runtimeVersion, source, stage: planned } = file.spec;
-  const key = {
-    runtimeVersion,
-    source: source.name,
-    decisions: request.decisions,
-    input: request.inputIndex,
-    sample: request.input.sample,
-    range: request.range,
-    planned,
-    stage,
-  };
-  return sha256Hex(canonicalJson(key));
+/** Other bytes were there first: a mistake, unless they are of another variant. */
+async function outdone(
+  file: PlanFile,
+  request: ShardRequest,
+  where: { readonly name: string; readonly uri: string },
+  made: Receipt,
+  stage: Stage,
+  storage: Storage,
+): Promise<Outcome> {
+  const standing = await storage.readIfPresent(where.uri);
+  if (standing === undefined) throw alarm(where.uri);
+  const found = receiptOf(file, request, where, standing, stage.describe());
+  if (found.contentKey === made.contentKey && stage.deterministic === true) throw alarm(where.uri);
+  return { ...committed(file, request.inputIndex, found), outdone: true };
+}
+
+/** Before the shard that names it. */
+async function createSide(storage: Storage, uri: string, bytes: Uint8Array): Promise<void> {
+  if ((await storage.createIfAbsent(uri, bytes)) !== "other") return;
+  throw new SystemError("DETERMINISM_ALARM", "other bytes stand under a side file's name", { uri });
+}
+
+interface Computed {
+  readonly kind: "computed";
+  readonly writer: ShardWriter;
+  readonly account: Account;
+  readonly read: ReadOutcome;
+  /** Records for the side file. */
+  readonly aside: readonly BadRecord[];
 }
 
 async function compute(
   request: ShardRequest,
-  { reader, stage }: { readonly reader: ShardReader; readonly stage: Stage },
+  { exclusion, halvings = 0 }: ShardWork,
+  { reader, stage, onBatch }: ShardParts,
   signal: AbortSignal,
-): Promise<{ writer: ShardWriter; account: Account; read: ReadOutcome }> {
-  const writer = new ShardWriter({ sample: request.input.sample });
-  const reasons = new Map<string, number>();
-  const batches = reader.read(request);
-  try {
-    for (;;) {
-      if (signal.aborted) throw new SystemError("CANCELLED", "the shard was cancelled");
-      const next = await batches.next();
-      if (next.done === true) {
-        const { records, quarantined, skipped, endOfInput } = next.value;
-        const end = endOfInput === undefined ? {} : { endOfInput };
-        const described = stage.describe();
-        const filtered = Object.fromEntries(reasons);
-        const account = { records, filtered, quarantined, skipped, stage: described, ...end };
-        checkSum(account, writer.rows);
-        return { writer, account, read: next.value };
-      }
-      const table = await stage.map(next.value);
-      checkCounts(table, next.value.records);
-      writer.append(table);
-      for (const [reason, count] of Object.entries(table.filtered)) {
-        reasons.set(reason, (reasons.get(reason) ?? 0) + count);
-      }
+): Promise<Computed | Extract<Outcome, { kind: "failed" }>> {
+  const rows = new Rows(request.input.sample);
+  const excluded = new Set(exclusion?.records.map(({ position }) => position));
+  const portions = portionsOf(reader.read(request), reader, { excluded, halvings });
+  let leftOut = 0;
+  let empty: Batch | undefined;
+  for (;;) {
+    if (signal.aborted) {
+      await portions.return(null);
+      throw new SystemError("CANCELLED", "the shard was cancelled");
     }
-  } finally {
-    // A reader that is left in the middle closes its files.
-    await batches.return({ records: 0, quarantined: 0, skipped: 0 });
+    const next = await portions.next();
+    if (next.done === true) {
+      const read = next.value ?? { records: 0, quarantined: 0, skipped: 0 };
+      // A shard without any row has the stage's columns too.
+      if (rows.isBlank && empty !== undefined) rows.add(await stage.map(empty));
+      const account = accountOf(
+        request,
+        read,
+        leftOut,
+        rows,
+        describedAs(stage, halvings),
+        exclusion,
+      );
+      checkSum(account, rows.writer.rows);
+      const aside = await asideOf(request, reader, read, exclusion);
+      return { kind: "computed", writer: rows.writer, account, read, aside };
+    }
+    const { batch, first, records } = next.value;
+    leftOut += records - batch.records;
+    if (batch.records === 0 && records > 0) {
+      empty = batch;
+      continue;
+    }
+    try {
+      const mapped = await mapPortion(stage.map, next.value, onBatch);
+      if (mapped.kind === "no-memory") {
+        await portions.return(null);
+        return { kind: "failed", error: mapped.error.toData(), batch: { first, records } };
+      }
+      checkCounts(mapped.table, batch.records);
+      rows.add(mapped.table);
+    } catch (thrown) {
+      await portions.return(null);
+      throw thrown;
+    }
   }
+}
+
+/** A shard's rows so far, and why others are none. */
+class Rows {
+  readonly writer: ShardWriter;
+  readonly reasons = new Map<string, number>();
+  /** Whether there was no table yet. */
+  isBlank = true;
+
+  constructor(sample: string) {
+    this.writer = new ShardWriter({ sample });
+  }
+
+  add(table: Table): void {
+    this.isBlank = false;
+    this.writer.append(table);
+    for (const [reason, count] of Object.entries(table.filtered)) {
+      this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + count);
+    }
+  }
+}
+
+/** What the stage says of itself; that its batches were halved is part of the variant. */
+function describedAs(stage: Stage, halvings: number): StageDescription {
+  const described = stage.describe();
+  if (halvings === 0) return described;
+  return { ...described, variant: `${described.variant}-h${halvings}` };
+}
+
+function accountOf(
+  { onBadRecord }: ShardRequest,
+  { records, quarantined, skipped, endOfInput }: ReadOutcome,
+  leftOut: number,
+  { reasons }: Rows,
+  stage: StageDescription,
+  exclusion: Exclusion | undefined,
+): Account {
+  return {
+    records,
+    filtered: Object.fromEntries(reasons),
+    quarantined: quarantined + (onBadRecord === "quarantine" ? leftOut : 0),
+    skipped: skipped + (onBadRecord === "skip" ? leftOut : 0),
+    stage,
+    ...(endOfInput === undefined ? {} : { endOfInput }),
+    ...(exclusion === undefined ? {} : { exclusion }),
+  };
+}
+
+/** All records that go to the side file. */
+async function asideOf(
+  request: ShardRequest,
+  reader: ShardReader,
+  { bad = [] }: ReadOutcome,
+  exclusion: Exclusion | undefined,
+): Promise<readonly BadRecord[]> {
+  if (request.onBadRecord !== "quarantine") return [];
+  if (exclusion === undefined) return bad;
+  return [...bad, ...(await excludedRecords(reader, request, exclusion))];
 }
 
 /** in = passed + filtered + quarantined + skipped, before the shard stands for ever. */
@@ -134,41 +262,4 @@ function checkCounts(table: Table, records: number): void {
   if (accounted === records) return;
   const what = `the stage was given ${records} records and accounts for ${accounted}`;
   throw new SystemError("APPLICATION", what);
-}
-
-/** The receipt of a shard that stands, from its own metadata; never by mere existence. */
-function adopt(
-  file: PlanFile,
-  request: ShardRequest,
-  name: string,
-  contentKey: string,
-  bytes: Buffer,
-): Outcome {
-  const { metadata, rows, rowGroups } = readShard(bytes);
-  if (metadata[KEY_CONTENT] !== contentKey) throw alarm(join(file.spec.sink.uri, name));
-  const account = JSON.parse(metadata[KEY_ACCOUNT] ?? "null") as Account;
-  const receipt = { file: name, contentKey, rows, rowGroups, ...account, ...digests(bytes) };
-  return committed(file, request.inputIndex, receipt);
-}
-
-function committed(file: PlanFile, input: number, receipt: Receipt): Outcome {
-  const { endOfInput } = receipt;
-  const end = endOfInput === undefined ? null : endOf(file, input, endOfInput);
-  return { kind: "committed", receipt, end };
-}
-
-function endOf(
-  file: PlanFile,
-  input: number,
-  records: number,
-): { records: number; shards: number } {
-  return { records, shards: shardsOfRule(file.plan, input, records) };
-}
-
-function digests(bytes: Uint8Array): Pick<Receipt, "bytes" | "crc32c" | "sha256"> {
-  return { bytes: bytes.length, crc32c: crc32c(bytes), sha256: sha256Hex(bytes) };
-}
-
-function alarm(uri: string): SystemError {
-  return new SystemError("DETERMINISM_ALARM", "other bytes stand under a shard's name", { uri });
 }

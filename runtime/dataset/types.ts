@@ -2,6 +2,7 @@
  * What crosses between a source, a mapped stage, the Parquet sink and the head. A dataset is
  * source -> one mapped stage -> sink, run fused: one shard, one executor, one Parquet file.
  */
+import type { ErrorCode } from "../errors.ts";
 
 export type Json =
   | null
@@ -72,6 +73,26 @@ export interface ShardRequest {
   readonly decisions: JsonObject;
   /** Records per yielded batch. */
   readonly batchSize: number;
+  /** What becomes of a record that can't be read; left out: it is an error. */
+  readonly onBadRecord?: "quarantine" | "skip";
+}
+
+/** A record as it stands in the input. */
+export interface RawRecord {
+  /** 1-based number in the file. */
+  readonly record: number;
+  /** Of its first byte, in the input's text: inflated, where it is compressed. */
+  readonly byteOffset?: number;
+  /** Its first bytes, at most QUARANTINE_RECORD_BYTES_MAX; the caller owns them. */
+  readonly bytes: Uint8Array;
+  /** Bytes that it has in all. */
+  readonly length: number;
+}
+
+/** A record that is put aside, and why. */
+export interface BadRecord extends RawRecord {
+  readonly code: ErrorCode;
+  readonly what: string;
 }
 
 /** What became of a shard's records, returned by the source's generator at its end. */
@@ -80,6 +101,8 @@ export interface ReadOutcome {
   readonly records: number;
   readonly quarantined: number;
   readonly skipped: number;
+  /** The quarantined ones, in the input's order. */
+  readonly bad?: readonly BadRecord[];
   /**
    * Set by a rule input when its stream ended in or before this range: records of the whole input.
    */
@@ -97,6 +120,13 @@ export interface Batch {
 export interface ShardReader {
   /** @throws {SystemError} with uri, byteOffset and the 1-based record number in the file. */
   read(request: ShardRequest): AsyncGenerator<Batch, ReadOutcome, void>;
+  /**
+   * The records of a batch at these indexes, which rise. Without it no batch is cut, neither for
+   * want of memory nor in search of a record that kills executors.
+   */
+  pick?(batch: Batch, indexes: readonly number[]): Batch;
+  /** Records of a shard by their positions, which rise: 0 is the first one that `read` yields. */
+  raw?(request: ShardRequest, positions: readonly number[]): Promise<readonly RawRecord[]>;
   close(): Promise<void>;
 }
 
@@ -106,7 +136,11 @@ export interface Source {
   /** The inputs with their etags. @throws {SystemError} INPUT_NOT_FOUND, INPUT_UNREADABLE. */
   identify(options: JsonObject): Promise<readonly InputSpec[]>;
   /** @throws {SystemError} when an input is empty or isn't what it claims to be. */
-  plan(options: JsonObject, inputs: readonly InputSpec[]): Promise<Plan>;
+  plan(
+    options: JsonObject,
+    inputs: readonly InputSpec[],
+    onBadRecord?: ShardRequest["onBadRecord"],
+  ): Promise<Plan>;
   open(options: JsonObject): Promise<ShardReader>;
 }
 
@@ -123,7 +157,11 @@ export interface StageDescription {
   readonly metric: "l2" | "cosine";
 }
 
-/** The method names a stage's actor has: the one named in `mapBatches`, and this one. */
+/** What a stage's actor has beside the method that is named in `mapBatches`. */
 export interface DescribedStage {
   describe(): StageDescription;
+  /** Loads what the first batch would load: what goes wrong then is no record's doing. */
+  ready?(): Promise<void>;
+  /** Whether equal batches give equal bytes; other ones then end the job as an alarm. */
+  readonly deterministic?: boolean;
 }

@@ -4,10 +4,10 @@
  * LINK_ACK_BYTES, and this turn when the other side shows that it waits for one.
  */
 import { LINK_ACK_BYTES, LINK_ACK_MS } from "../limits.ts";
-import type { LinkClock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 export class Acks {
-  readonly #clock: LinkClock;
+  readonly #clock: Clock;
   readonly #send: () => void;
   /** Bytes received since an ack left, and since when. */
   #bytes = 0;
@@ -16,7 +16,7 @@ export class Acks {
   #leavesThisTurn = false;
 
   /** @param send - sends an ack by itself; it calls `left`. */
-  constructor(clock: LinkClock, send: () => void) {
+  constructor(clock: Clock, send: () => void) {
     this.#clock = clock;
     this.#send = send;
   }

@@ -1,7 +1,7 @@
 /** What a link needs of the process it is in, and whom it tells what. */
 import type { SystemError } from "../errors.ts";
 import type { ProcessId } from "../ids.ts";
-import type { LinkClock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Link } from "./link.ts";
 
 /** Who takes what a link brings. */
@@ -35,7 +35,7 @@ export interface LinkCounters {
 /** What a link has of the process it is in. */
 export interface LinkPorts {
   readonly self: ProcessId;
-  readonly clock: LinkClock;
+  readonly clock: Clock;
   readonly counters: LinkCounters;
   /** Names of an item's fields, for the paths in errors. */
   readonly names: readonly string[];

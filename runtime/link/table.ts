@@ -25,14 +25,14 @@ import {
 import type { ProcessId } from "../ids.ts";
 import { LINKS_ENDED_KEPT_MAX, LINKS_PER_PEER_MAX, PEERS_MAX } from "../limits.ts";
 import type { Carrier } from "./carrier.ts";
-import { type LinkClock, processClock } from "./clock.ts";
+import { type Clock, processClock } from "../clock.ts";
 import { Link } from "./link.ts";
 import type { LinkCounters, LinkHandlers, LinkPorts } from "./ports.ts";
 import { distance } from "./sequence.ts";
 
 export interface LinkTableOptions {
   readonly self: ProcessId;
-  readonly clock?: LinkClock;
+  readonly clock?: Clock;
   /**
    * Takes a link that another process opened, when its first items are there. Without it this
    * process accepts none.

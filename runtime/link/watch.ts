@@ -15,7 +15,7 @@ import {
   LINK_SYNC_MAX_MS,
   LINK_SYNC_MS,
 } from "../limits.ts";
-import type { LinkClock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
 
 /** What is watched, and what is done about it. */
 export interface WatchPorts {
@@ -33,7 +33,7 @@ export interface WatchPorts {
 export class Watch {
   /** When the other side was last heard. */
   heardAt: number;
-  readonly #clock: LinkClock;
+  readonly #clock: Clock;
   readonly #ports: WatchPorts;
   #keptAlive = false;
   #stopped = false;
@@ -47,7 +47,7 @@ export class Watch {
   #timerAt = Number.POSITIVE_INFINITY;
   #cancel: (() => void) | undefined;
 
-  constructor(clock: LinkClock, ports: WatchPorts) {
+  constructor(clock: Clock, ports: WatchPorts) {
     this.#clock = clock;
     this.#ports = ports;
     this.heardAt = clock.now();

@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { apply } from "../../head/core/apply.ts";
 import { emptyState, type Fact, stateSnapshot } from "../../head/core/facts.ts";
-import { decodeSegment, encodeSegment, segmentPath } from "../../head/daemon/log.ts";
+import { decodeSegment, encodeSegment, segmentUri } from "../../head/daemon/log.ts";
 import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { readIfPresent } from "../../runtime/storage/local.ts";
 
@@ -21,14 +21,14 @@ async function record(stateFolder: string): Promise<void> {
     output,
     segments.flatMap(({ facts }) => facts),
   );
-  await rm(dirname(segmentPath(GOLDEN, 1)), { recursive: true, force: true });
-  await mkdir(dirname(segmentPath(GOLDEN, 1)), { recursive: true });
+  await rm(dirname(segmentUri(GOLDEN, 1)), { recursive: true, force: true });
+  await mkdir(dirname(segmentUri(GOLDEN, 1)), { recursive: true });
   const state = emptyState();
   for (const { header, facts } of segments) {
     const scrubbed = facts.map((fact) => JSON.parse(neutral(JSON.stringify(fact))) as Fact);
     for (const fact of scrubbed) apply(state, fact);
     const epoch = { number: header.epoch, leader: header.leader };
-    await writeFile(segmentPath(GOLDEN, header.n), encodeSegment(header.n, epoch, scrubbed));
+    await writeFile(segmentUri(GOLDEN, header.n), encodeSegment(header.n, epoch, scrubbed));
   }
   const snapshot = `${JSON.stringify(stateSnapshot(state), null, 1)}\n`;
   await writeFile(`${GOLDEN}/sample-state.json`, snapshot);
@@ -37,7 +37,7 @@ async function record(stateFolder: string): Promise<void> {
 async function readSegments(stateFolder: string): Promise<ReturnType<typeof decodeSegment>[]> {
   const segments: ReturnType<typeof decodeSegment>[] = [];
   for (let n = 1; ; n += 1) {
-    const bytes = await readIfPresent(segmentPath(stateFolder, n));
+    const bytes = await readIfPresent(segmentUri(stateFolder, n));
     if (bytes === undefined) return segments;
     segments.push(decodeSegment(n, bytes));
   }

@@ -9,8 +9,9 @@ import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { digestOf, newHeadState, decide } from "../../head/core/core.ts";
 import { stateSnapshot } from "../../head/core/facts.ts";
-import { replay, takeLead } from "../../head/daemon/lead.ts";
+import { replay } from "../../head/daemon/durable/replica.ts";
 import { readLog } from "../../head/daemon/log.ts";
+import { leadOf } from "../unit/head/leads.ts";
 
 const GOLDEN = fileURLToPath(new URL("../golden", import.meta.url));
 
@@ -36,7 +37,7 @@ test("a head that leads from it has nothing to do", async () => {
   const folder = await mkdtemp(join(tmpdir(), "lgr-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await cp(join(GOLDEN, "log"), join(folder, "log"), { recursive: true });
-  const { state: durable } = await takeLead(folder);
+  const { state: durable } = await leadOf(folder);
   const config = { stateFolder: folder, solverSha256: "5".repeat(64), slurm: "private" } as const;
   const state = newHeadState(durable, config, 0);
   for (const nowMs of [0, 10_000, 20_000]) {

@@ -1,5 +1,6 @@
 /** Single words of the head's scenarios: outcomes and answers in, facts and effects out. */
 import type { Effect, SlurmResult } from "../../head/core/events.ts";
+import { shardFile } from "../../runtime/dataset/names.ts";
 import { type ErrorCode, type ErrorData, SystemError } from "../../runtime/errors.ts";
 import type {
   ActorAddress,
@@ -8,8 +9,12 @@ import type {
   ActorRecord,
   ActorView,
   Outcome,
+  PoisonRecord,
   PoolView,
+  Work,
+  Receipt,
 } from "../../runtime/messages.ts";
+import type { Listed } from "../../runtime/storage/storage.ts";
 import { receiptOf } from "../unit/head/support.ts";
 import { type Command, fail } from "./runner.ts";
 
@@ -19,6 +24,7 @@ export const UNSAID = 1;
 export function showFactValue(key: string, value: unknown): string {
   if (key === "receipt") return (value as { file: string }).file;
   if (key === "error") return (value as { code: string }).code;
+  if (key === "records" && Array.isArray(value)) return `records${showRecords(value)}`;
   if (key === "continuation") return `k=${(value as { spec: { k: number } }).spec.k}`;
   if (key === "end") return (value as { state: string }).state;
   if (key === "record") return showRecord(value as ActorRecord);
@@ -39,6 +45,10 @@ export function showEffect(effect: Effect): string {
       return `refuse ${effect.caller.id} ${effect.error.code}`;
     case "claim":
       return `claim ${effect.uri} for ${effect.jobId}`;
+    case "exclude": {
+      const { number, records } = effect.exclusion;
+      return `exclude #${number} ${effect.uri}${showRecords(records)}`;
+    }
     case "seal": {
       const { rows, shards } = effect.manifest;
       return `seal ${effect.uri} rows=${rows} shards=${shards.length}`;
@@ -61,11 +71,28 @@ function showCommand(command: Extract<Effect, { type: "command" }>): string {
     ...list("ended", command.endSeen.map(life)),
     ...list("cancel", command.cancel),
     ...list("end", command.end.map(life)),
-    ...list("assign", command.assign.map(attempt)),
+    ...list(
+      "assign",
+      command.assign.map((it) => `${attempt(it)}${showTrial(it.work)}`),
+    ),
     ...list("logs", logs),
     ...(command.announce ? ["announce"] : []),
     ...(command.heard > UNSAID ? [`heard ${command.heard}`] : []),
   ].join(", ");
+}
+
+/** What earlier attempts of a shard taught. */
+function showTrial(work: Work): string {
+  if (work.kind !== "shard" && work.kind !== "probe") return "";
+  const { exclusion, halvings, batchTimeoutMs } = work;
+  const limit = batchTimeoutMs === undefined ? "" : ` within ${batchTimeoutMs} ms`;
+  const cut = halvings === undefined ? "" : ` halved ${halvings}`;
+  const without = exclusion === undefined ? "" : ` without${showRecords(exclusion.records)}`;
+  return `${limit}${cut}${without}${work.kind === "probe" && !work.run ? " to locate it" : ""}`;
+}
+
+function showRecords(records: readonly PoisonRecord[]): string {
+  return records.map(({ position, reason }) => ` ${position} (${reason})`).join("");
 }
 
 /** Answers about actors in short; all others as JSON. */
@@ -126,17 +153,73 @@ export function outcomeOf(
     case "committed": {
       const seed = options["bytes"] ?? "";
       const rows = Number(options["rows"] ?? 3);
-      return { kind, receipt: receiptOf(Number(input), Number(shard), { seed, rows }), end };
+      const change = { seed, rows, ...asideOf(options["side"]) };
+      return { kind, receipt: receiptOf(Number(input), Number(shard), change), end };
     }
     case "past-end":
       return { kind, end: { records: 0, shards: Number(arg) } };
+    case "verified":
+      return verifiedOf(arg, options["damaged"] ?? "", end);
     case "returned":
       return { kind, value: null };
+    case "probed":
+      return { kind, places: arg === "" ? [] : [{ position: 0, record: Number(arg) }] };
     case "hosted":
       return { kind, address: addressOf({ actorId: task.slice("host/".length), incarnation: 0 }) };
-    default:
-      return { kind: "failed", error: errorOf(arg) ?? { code: "INTERNAL", what: kind, where: {} } };
+    default: {
+      const error = errorOf(arg) ?? { code: "INTERNAL", what: kind, where: {} };
+      const [first = 0, records = 0] = (options["batch"] ?? "").split("+").map(Number);
+      const batch = options["batch"] === undefined ? {} : { batch: { first, records } };
+      const what = options["what"] === undefined ? {} : { what: options["what"] };
+      return { kind: "failed", error: { ...error, ...what }, ...batch };
+    }
   }
+}
+
+/** A side file of one record, by its name. */
+function asideOf(file: string | undefined): Partial<Receipt> {
+  if (file === undefined) return {};
+  const quarantine = { file, records: 1, bytes: 100, sha256: "f".repeat(64) };
+  return { records: 4, quarantined: 1, quarantine };
+}
+
+/** What was found standing: `0/0,0/1 damaged=0/2`; `end` is of every input that is named. */
+function verifiedOf(
+  found: string,
+  damaged: string,
+  end: { records: number; shards: number } | null,
+): Outcome {
+  const shards = (text: string) =>
+    text
+      .split(",")
+      .filter(Boolean)
+      .map((word) => {
+        const [input = 0, shard = 0] = word.split("/").map(Number);
+        return { input, shard };
+      });
+  return {
+    kind: "verified",
+    found: shards(found).map((at) => ({ ...at, receipt: receiptOf(at.input, at.shard), end })),
+    damaged: shards(damaged).map((at) => ({ ...at, what: "it is cut off, or no shard" })),
+  };
+}
+
+/**
+ * What stands in an output: `0/1` is shard 1 of input 0, under its name and under the one that
+ * receipts of scenarios say, as long as these say, or as `0/1:<bytes>`; `seal` is a manifest with
+ * its mark; anything else but numbers is a name of 100 bytes, or as `<name>:<bytes>`.
+ */
+export function standingOf(jobId: string, text: string): readonly Listed[] {
+  return text.split(",").flatMap((word) => {
+    const [name = "", size = "100"] = word.split(":");
+    const bytes = Number(size);
+    if (word === "seal")
+      return ["_SUCCESS", "manifest.json"].map((file) => ({ name: file, bytes }));
+    if (!/^\d+\/\d+$/.test(name)) return word === "" ? [] : [{ name, bytes }];
+    const [input = 0, shard = 0] = name.split("/").map(Number);
+    const names = [shardFile(jobId, input, shard), `part-${input}-${shard}.parquet`];
+    return names.map((file) => ({ name: file, bytes }));
+  });
 }
 
 /** Where a life answers: always at the same place, which no scenario looks at. */

@@ -13,6 +13,7 @@ import {
   showEffect,
   showFactValue,
   slurmOf,
+  standingOf,
   UNSAID,
 } from "./head-words.ts";
 import { type Command, fail, type Interpreter } from "./runner.ts";
@@ -26,6 +27,11 @@ export function headInterpreter(): Interpreter {
 /** Milliseconds between two events of a passing time. */
 const PASS_MS = 500;
 const NOTHING = { lines: [], advanceMs: 0 };
+
+/** `crashes=5`: so many executors died before they were ready. */
+function troubleOf({ crashes }: Command["options"]): Partial<Report> {
+  return crashes === undefined ? {} : { trouble: { crashes: Number(crashes), reason: "SIGSEGV" } };
+}
 
 /** What every heartbeat is answered with, of a client or of a worker with named lives. */
 function isIdle(line: string): boolean {
@@ -102,10 +108,24 @@ class Scene {
     switch (name) {
       case "tick":
         return { type: "tick" };
+      case "absent":
+        return { type: "absent", worker: workerId(subject) };
       case "report":
         return { type: "report", worker: workerId(subject), report: this.#report(command) };
-      case "claimed":
-        return { type: "claimed", jobId: this.#id(subject), error: errorOf(code) };
+      case "claimed": {
+        const jobId = this.#id(subject);
+        const said = options["standing"];
+        const standing = said === undefined ? {} : { standing: standingOf(jobId, said) };
+        return { type: "claimed", jobId, error: errorOf(code), ...standing };
+      }
+      case "excluded": {
+        const [, input = "0", shard = "0"] = words;
+        const positions = (options["records"] ?? "").split(",").map(Number);
+        const records = positions.map((position) => ({ position, reason: "SIGSEGV" }));
+        const exclusion = { number: Number(options["number"] ?? 1), records };
+        const at = { jobId: this.#id(subject), input: Number(input), shard: Number(shard) };
+        return { type: "excluded", ...at, exclusion, error: null };
+      }
       case "sealed":
         return { type: "sealed", jobId: this.#id(subject), manifestSha256: MANIFEST };
       case "seal-failed":
@@ -129,12 +149,16 @@ class Scene {
     const [subject = ""] = words;
     switch (name) {
       case "submit": {
-        const spec = specOf(subject, Number(options["inputs"] ?? 1));
+        const policy =
+          options["bad"] === "quarantine" ? { onBadRecord: "quarantine" as const } : {};
+        const spec = { ...specOf(subject, Number(options["inputs"] ?? 1)), ...policy };
+        const limit = options["limit"];
+        const limits = limit === undefined ? {} : { batchTimeoutMs: Number(limit) };
         this.#ids.set(subject, jobIdOf(spec));
         const k = options["k"];
         const continuation =
           k === undefined ? null : { kind: "solve", spec: { ...solve().spec, k: Number(k) } };
-        return { op: "submit-dataset", spec, continuation };
+        return { op: "submit-dataset", spec, continuation, ...limits };
       }
       case "program":
         return { op: "submit-program", program: PROGRAM, argv: [subject] };
@@ -159,6 +183,7 @@ class Scene {
       announced: options["announced"] !== "no",
       processes: list("processes").map(processOf),
       seen: { epoch: Number(epoch), sequence: Number(sequence) },
+      ...troubleOf(options),
       held: list("held").map((item) => this.#attempt(item)),
       done: lines.filter(({ name }) => name.includes("/")).map((line) => this.#done(line)),
       actors: about("actor").map((line) => this.#announced(line)),

@@ -51,7 +51,7 @@ function eventOf(command: Command): WorkerEvent {
     case "lease-over":
       return { type: name };
     case "leader":
-      return { type: "leader", epoch };
+      return { type: "leader", epoch, tail: 0 };
     case "command":
       return {
         type: "command",
@@ -64,7 +64,7 @@ function eventOf(command: Command): WorkerEvent {
     case "ended":
       return { type: "ended", key, ended: { ...lifeOf(second), error: ERROR } };
     case "exited":
-      return { type: "exited", key, reason: second };
+      return { type: "exited", key, reason: second, ...batchOf(options) };
     case "out-of-memory":
       return { type: "exited", key, reason: "SIGKILL", code: "OUT_OF_MEMORY" };
     case "busy":
@@ -72,6 +72,14 @@ function eventOf(command: Command): WorkerEvent {
     default:
       return fail(command);
   }
+}
+
+/** `batch=shard/a/0/0#1@8+4`: the executor was at records 8 to 11 of that attempt. */
+function batchOf({ batch }: Command["options"]) {
+  if (batch === undefined) return {};
+  const [attempt = "", place = ""] = batch.split("@");
+  const [first = 0, records = 0] = place.split("+").map(Number);
+  return { batch: { ...attemptOf(attempt), first, records } };
 }
 
 const ERROR = { code: "ACTOR_DIED", what: "by itself", where: {} } as const;
@@ -131,6 +139,11 @@ export function assignmentOf(text: string): Assignment {
 function workOf(task: string, program: Assignment["program"]): Assignment["work"] {
   const [kind, actorId = ""] = task.split("/");
   if (kind === "drive") return { kind, argv: [] };
+  if (kind === "probe") {
+    const jobId = "a".repeat(64);
+    const where = { jobId, jobFolder: "/jobs", planSha256: jobId, input: 0, shard: 0 };
+    return { kind, ...where, first: 0, records: 1, run: true };
+  }
   if (kind !== "host") {
     const jobId = "a".repeat(64);
     return { kind: "shard", jobId, jobFolder: "/jobs", planSha256: jobId, input: 0, shard: 0 };
@@ -183,12 +196,12 @@ function show(state: WorkerState, effect: WorkerEffect): string {
 function showReport(state: WorkerState): string {
   const report = reportOf(state, SIZE);
   told(state, SIZE);
-  const { seen, held, done, actors, announced, ended, hosting, sharing } = report;
+  const { seen, held, done, actors, announced, ended, hosting, sharing, trouble } = report;
   const list = (label: string, items: readonly string[]) =>
     items.length === 0 ? "" : ` ${label} ${items.join(" ")}`;
   const outcomes = done.map(
     ({ task, attempt, outcome }) =>
-      `${task}#${attempt}=${outcome.kind === "failed" ? outcome.error.code : outcome.kind}`,
+      `${task}#${attempt}=${outcome.kind === "failed" ? showFailure(outcome) : outcome.kind}`,
   );
   const holds = held.map(({ task, attempt }) => `${task}#${attempt}`);
   const ends = ended.map((it) => `${it.actorId}#${it.incarnation}=${it.error.code}`);
@@ -199,10 +212,15 @@ function showReport(state: WorkerState): string {
     list("done", outcomes),
     list("hosts", counts),
     list("actors", alive),
+    trouble === undefined ? "" : ` trouble ${trouble.crashes}`,
     announced ? "" : " and more",
     list("ended", ends),
   ];
   return `report seen ${seen.epoch}:${seen.sequence}${parts.join("")}`;
+}
+
+function showFailure({ error, batch }: Extract<Outcome, { kind: "failed" }>): string {
+  return batch === undefined ? error.code : `${error.code}@${batch.first}+${batch.records}`;
 }
 
 function showState({ queue, executors }: WorkerState): string[] {

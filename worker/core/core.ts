@@ -6,12 +6,12 @@
 import { SystemError } from "../../runtime/errors.ts";
 import {
   END_GRACE_MS,
-  EXECUTOR_RESTART_MS,
   HEARTBEAT_INTERVAL_MS,
   REPORT_DONE_MAX,
   REPORT_ENDED_MAX,
 } from "../../runtime/limits.ts";
 import type { Assignment, Command, Done, Epoch } from "../../runtime/messages.ts";
+import { crashedAtStart, handBack, startedWell } from "./crashes.ts";
 import {
   beginLife,
   endLives,
@@ -42,8 +42,9 @@ export function decide(
   nowMs: number,
 ): { readonly facts: readonly never[]; readonly effects: readonly WorkerEffect[] } {
   const effects: WorkerEffect[] = [];
-  const urgent = take(state, effects, event, nowMs);
+  const told = take(state, effects, event, nowMs);
   const missing = assignQueue(state, effects);
+  const urgent = handBack(state) || told;
   keepWarm(state, effects, missing, nowMs);
   if (urgent || nowMs >= state.reportDueMs) {
     state.reportDueMs = nowMs + HEARTBEAT_INTERVAL_MS;
@@ -61,12 +62,16 @@ function take(
 ): boolean {
   switch (event.type) {
     case "leader":
+      // A head that was replaced may still speak.
+      if (event.epoch.number >= state.epoch.number) state.tail = Math.max(state.tail, event.tail);
       return follow(state, event.epoch);
     case "command":
       return obey(state, effects, event.command, nowMs);
     case "ready": {
       const executor = state.executors.get(event.key);
-      if (executor !== undefined) executor.process = event.process;
+      if (executor === undefined) return false;
+      executor.process = event.process;
+      startedWell(state);
       return false;
     }
     case "done":
@@ -226,7 +231,7 @@ function finish(state: WorkerState, effects: WorkerEffect[], key: number, done: 
 /** An executor is gone: what it was at failed, what waited behind it starts elsewhere. */
 function bury(
   state: WorkerState,
-  { key, reason, code }: Extract<WorkerEvent, { type: "exited" }>,
+  { key, reason, code, batch }: Extract<WorkerEvent, { type: "exited" }>,
   nowMs: number,
 ): boolean {
   const executor = state.executors.get(key);
@@ -234,13 +239,17 @@ function bury(
   const error = executorDied(reason, code);
   const lost = endLives(state, executor, error);
   forgetExecutor(state, executor);
-  if (executor.process === null) state.startDueMs = nowMs + EXECUTOR_RESTART_MS;
+  if (executor.process === null) crashedAtStart(state, reason, nowMs);
   const [running, ...waiting] = executor.tasks.values();
   requeue(state, waiting);
   if (running === undefined) return lost;
   state.tasks.delete(running.task);
   if (running.work.kind === "host") rememberKey(state, running.work.record.actorId, key);
-  fail(state, running, error);
+  const { task, attempt } = running;
+  if (batch?.task === task && batch.attempt === attempt) {
+    const { first, records } = batch;
+    fail(state, running, error, { first, records });
+  } else fail(state, running, error);
   return true;
 }
 

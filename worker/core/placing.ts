@@ -46,7 +46,7 @@ export function roomOf(state: WorkerState): Room {
 
 /** Takes a place of the room for an assignment, if there is one. */
 export function takeRoom(room: Room, assignment: Assignment): boolean {
-  if (assignment.work.kind === "plan" || assignment.work.kind === "shard") return true;
+  if (!needsOwn(assignment) && assignment.work.kind !== "host") return true;
   const kind = needsOwn(assignment) ? "own" : "shared";
   room[kind] -= 1;
   return room[kind] >= 0;

@@ -4,6 +4,7 @@
  */
 import { REPORT_ACTORS_MAX, REPORT_DONE_MAX, REPORT_ENDED_MAX } from "../../runtime/limits.ts";
 import type { Report } from "../../runtime/messages.ts";
+import { troubleOf } from "./crashes.ts";
 import type { WorkerState } from "./state.ts";
 
 /** Entries of a report's lists; halved where a frame holds fewer. */
@@ -30,6 +31,7 @@ export function announceAll(state: WorkerState): void {
 export function reportOf(state: WorkerState, size: ReportSize = FULL_REPORT): Report {
   const { process, number, host, slots, epoch, sequence, lives, sharing } = state;
   const { announce, announced } = state;
+  const trouble = troubleOf(state);
   const held: Report["held"] = [];
   for (const [task, executor] of state.tasks) {
     const assignment = executor === null ? state.queue.get(task) : executor.tasks.get(task);
@@ -56,6 +58,8 @@ export function reportOf(state: WorkerState, size: ReportSize = FULL_REPORT): Re
     announced: announced + size.actors >= announce.length,
     ended: [...state.ended.values()].slice(0, size.ended),
     processes,
+    ...(trouble === undefined ? {} : { trouble }),
+    tail: state.tail,
     seen: { epoch: epoch.number, sequence },
     held,
     done,

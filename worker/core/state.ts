@@ -12,6 +12,7 @@ import type {
   ActorLife,
   ActorRecord,
   Assignment,
+  BatchPlace,
   Command,
   Done,
   Epoch,
@@ -48,6 +49,12 @@ export interface Life {
   readonly key: number;
 }
 
+/** Which batch of which attempt an executor was at. */
+export interface TaskBatch extends BatchPlace {
+  readonly task: string;
+  readonly attempt: number;
+}
+
 export interface WorkerState {
   readonly slots: number;
   /** Executors kept ready beyond those for shards. */
@@ -59,6 +66,8 @@ export interface WorkerState {
   /** Of the report that the last command confirmed. */
   heard: number;
   epoch: Epoch;
+  /** The highest end of the log that a leader told of. */
+  tail: number;
   /** Commands seen of the present leader. */
   sequence: number;
   readonly executors: Map<number, ExecutorView>;
@@ -85,11 +94,14 @@ export interface WorkerState {
   nextKey: number;
   /** No executor is started before; moves on when one dies before it was ready. */
   startDueMs: number;
+  /** Executors in a row that died before they were ready, and what the last one died of. */
+  crashes: number;
+  crashReason: string;
   reportDueMs: number;
 }
 
 export type WorkerEvent =
-  | { readonly type: "leader"; readonly epoch: Epoch }
+  | { readonly type: "leader"; readonly epoch: Epoch; readonly tail: number }
   | { readonly type: "command"; readonly command: Command }
   | { readonly type: "ready"; readonly key: number; readonly process: string }
   | { readonly type: "done"; readonly key: number; readonly done: Done }
@@ -100,6 +112,8 @@ export type WorkerEvent =
       readonly key: number;
       readonly reason: string;
       readonly code?: ErrorCode;
+      /** The batch that it died of, and whose. */
+      readonly batch?: TaskBatch;
     }
   /** A shared executor's measured use of a processor went over or under SHARED_BUSY_SHARE. */
   | { readonly type: "busy"; readonly key: number; readonly busy: boolean }
@@ -139,6 +153,7 @@ export function newWorkerState(options: {
     number,
     heard: 0,
     epoch: { number: 0, leader: "" },
+    tail: 0,
     sequence: 0,
     executors: new Map(),
     shared: new Map(),
@@ -154,6 +169,8 @@ export function newWorkerState(options: {
     announced: 0,
     nextKey: 0,
     startDueMs: 0,
+    crashes: 0,
+    crashReason: "",
     reportDueMs: 0,
   };
 }
@@ -178,8 +195,12 @@ export function programKey({ program }: Assignment): string {
   return `${program.sha256} ${program.url}`;
 }
 
-/** Whether a driver or an actor to itself: it takes an executor of its own. */
+/**
+ * Whether a driver, an actor to itself or a probe, which is to tell of its records and not of what
+ * an executor did before: it takes an executor of its own.
+ */
 export function needsOwn({ work }: Assignment): boolean {
+  if (work.kind === "probe") return true;
   return work.kind === "drive" || (work.kind === "host" && !isShared(work.record));
 }
 
@@ -221,9 +242,15 @@ export function release(state: WorkerState, task: string): Assignment | undefine
   return assignment;
 }
 
-/** What came of an assignment that never ran, or whose executor is gone. */
-export function fail(state: WorkerState, { task, attempt }: Assignment, error: SystemError): void {
-  const outcome = { kind: "failed" as const, error: error.toData() };
+/** What came of an assignment that never ran, or whose executor is gone, with its batch. */
+export function fail(
+  state: WorkerState,
+  { task, attempt }: Assignment,
+  error: SystemError,
+  batch?: BatchPlace,
+): void {
+  const place = batch === undefined ? {} : { batch };
+  const outcome = { kind: "failed" as const, error: error.toData(), ...place };
   const done = { task, attempt, outcome };
   state.done.set(attemptKey(done), done);
 }

@@ -5,6 +5,7 @@ import { SystemError } from "../../../runtime/errors.ts";
 import { JOB_POLL_MS, SOLVE_CANCEL_MS } from "../../../runtime/limits.ts";
 import { outputPath, parseSolveSpec } from "../../../solver/solve.ts";
 import type { ReachFlags } from "../actors/reach.ts";
+import { waitsFor } from "../../slurm/attempt/words.ts";
 import { ageOf, columns } from "../actors/text.ts";
 import { solveNamed, withSolves } from "./source.ts";
 
@@ -84,11 +85,14 @@ function slurmJobOf({ state, last }: SolveStatus): string {
 }
 
 /** What it does now, or why it waits. */
-function placeOf({ at }: SolveStatus): string {
+function placeOf({ at, waits }: SolveStatus, nowMs: number): string {
+  if (waits !== null) return `for ${ageOf(nowMs - waits.sinceMs)}: ${waits.why}`;
   if (at === null) return "-";
   const { slurmState, reason, progress } = at;
+  if (slurmState === "PENDING" && reason !== "None") return `waits: ${waitsFor(reason)}`;
+  if (slurmState === "SUSPENDED") return "suspended by an administrator or Slurm";
   if (progress !== null) return `${progress.phase} ${Math.floor(progress.fraction * 100)} %`;
-  return reason === "None" ? slurmState.toLowerCase() : `waits: ${reason}`;
+  return reason === "None" ? slurmState.toLowerCase() : `${slurmState.toLowerCase()}: ${reason}`;
 }
 
 function outputOf({ spec, manifest }: SolveStatus): string {
@@ -98,7 +102,7 @@ function outputOf({ spec, manifest }: SolveStatus): string {
 function rowOf(solve: SolveStatus, nowMs: number): readonly string[] {
   const age = ageOf(nowMs - solve.atMs);
   const id = solve.id.slice(0, 12);
-  return [id, stateOf(solve), age, slurmJobOf(solve), placeOf(solve), outputOf(solve)];
+  return [id, stateOf(solve), age, slurmJobOf(solve), placeOf(solve, nowMs), outputOf(solve)];
 }
 
 function linesOf(solve: SolveStatus, nowMs: number): readonly (readonly string[])[] {
@@ -113,7 +117,7 @@ function linesOf(solve: SolveStatus, nowMs: number): readonly (readonly string[]
     ["manifest", manifest],
     ["output", outputOf(solve)],
     ["slurm job", slurmJobOf(solve)],
-    ["at", placeOf(solve)],
+    ["at", placeOf(solve, nowMs)],
     ...(resources === null ? [] : [["resources", resources]]),
     ...(end === undefined
       ? []

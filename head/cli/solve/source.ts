@@ -8,11 +8,9 @@ import { clusterStatus } from "../../../runtime/client/cluster.ts";
 import { SystemError, toSystemError } from "../../../runtime/errors.ts";
 import { short12 } from "../../../runtime/ids.ts";
 import { parseMessage } from "../../../runtime/messages.ts";
-import { apply } from "../../core/apply.ts";
 import { newHeadState } from "../../core/core.ts";
-import { emptyState } from "../../core/facts.ts";
 import { statusOf } from "../../core/status.ts";
-import { readLog } from "../../daemon/log.ts";
+import { replay } from "../../daemon/durable/replica.ts";
 import { addressOf, type ReachFlags, withCluster } from "../actors/reach.ts";
 import { typedFolder } from "../paths.ts";
 
@@ -47,10 +45,8 @@ export async function withSolves<T>(
 
 /** What a head would say that had just read the log; undefined where there is none. */
 async function loggedStatus(stateFolder: string): Promise<ClusterStatus | undefined> {
-  const { facts } = await readLog(stateFolder);
-  if (facts.length === 0) return undefined;
-  const durable = emptyState();
-  for (const fact of facts) apply(durable, fact);
+  const { state: durable } = await replay(stateFolder);
+  if (durable.facts === 0) return undefined;
   const config = { stateFolder, solverSha256: null, slurm: "none" } as const;
   return parseMessage(clusterStatus, statusOf(newHeadState(durable, config, 0)));
 }

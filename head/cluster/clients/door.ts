@@ -4,6 +4,7 @@
  *
  * Invariant: a key given here is good exactly as long as the connection it was given over.
  */
+import * as v from "valibot";
 import { timingSafeEqual } from "node:crypto";
 import { chmod, rename, writeFile } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
@@ -14,6 +15,7 @@ import { type JsonLine, readLines, writeLine } from "../../../runtime/client/lin
 import { toSystemError } from "../../../runtime/errors.ts";
 import { sha256Hex } from "../../../runtime/ids.ts";
 import { CLIENT_KEYS_MAX, FOLLOW_REQUEST_MS } from "../../../runtime/limits.ts";
+import { type ChildMessage, childMessage, type JoinedHead } from "../protocol.ts";
 
 export interface DoorOptions {
   readonly runtimeDir: string;
@@ -21,8 +23,12 @@ export interface DoorOptions {
   readonly cluster: string;
   /** A client's connection with a key of its own. */
   readonly mint: () => Promise<Connection>;
-  /** Shuts that client's key out. */
-  readonly revoke: (connection: Connection) => Promise<void>;
+  /** What a head of another supervisor needs, with a key of its own. */
+  readonly mintHead: () => Promise<JoinedHead>;
+  /** Takes what such a head says to its supervisor. */
+  readonly hear: (name: string, message: ChildMessage, reply: (answer: object) => void) => void;
+  /** Shuts that client's or head's key out. */
+  readonly revoke: (holder: Pick<Connection, "identity">) => Promise<void>;
   readonly log: (line: string) => void;
 }
 
@@ -69,14 +75,20 @@ export class ClientDoor {
     this.#sockets.add(socket);
     const timer = setTimeout(() => socket.destroy(), FOLLOW_REQUEST_MS);
     let asked = false;
+    let hear: ((line: JsonLine) => void) | undefined;
     const gone = Promise.withResolvers<void>();
     readLines(socket, {
       onLine: (line) => {
         clearTimeout(timer);
+        if (hear !== undefined) return hear(line);
         // One key a connection, and none for a wrong token.
         if (asked || !this.#knows(line)) return void socket.destroy();
         asked = true;
-        void this.#admit(socket, gone.promise);
+        const { mint, mintHead } = this.#options;
+        if (line["role"] === "head") {
+          hear = (said) => this.#hearHead(socket, said);
+          void this.#admit(socket, gone.promise, "head", mintHead);
+        } else void this.#admit(socket, gone.promise, "connection", mint);
       },
       onEnd: () => {
         clearTimeout(timer);
@@ -86,19 +98,33 @@ export class ClientDoor {
     });
   }
 
-  async #admit(socket: Socket, gone: Promise<void>): Promise<void> {
-    const { mint, revoke, log } = this.#options;
+  async #admit(
+    socket: Socket,
+    gone: Promise<void>,
+    as: "connection" | "head",
+    mint: () => Promise<Pick<Connection, "identity">>,
+  ): Promise<void> {
+    const { revoke, log } = this.#options;
     try {
-      const connection = await mint();
-      writeLine(socket, { connection });
+      const holder = await mint();
+      writeLine(socket, { [as]: holder });
       await gone;
-      await revoke(connection);
+      await revoke(holder);
     } catch (thrown) {
       const error = toSystemError(thrown);
       log(`a client: ${error.message}`);
       writeLine(socket, { error: error.toData() });
       socket.end();
     }
+  }
+
+  /** A head of another supervisor says to it what ours says to us. */
+  #hearHead(socket: Socket, line: JsonLine): void {
+    const parsed = v.safeParse(childMessage, line);
+    if (!parsed.success) return void socket.destroy();
+    this.#options.hear("a joined head", parsed.output, (answer) => {
+      writeLine(socket, { ...answer });
+    });
   }
 
   #knows({ token }: JsonLine): boolean {

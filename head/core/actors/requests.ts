@@ -21,7 +21,7 @@ import { viewOf } from "./views.ts";
 type RequestOf<Op extends ApiRequest["op"]> = Extract<ApiRequest, { op: Op }>;
 type JobOp =
   | ("submit-program" | "submit-dataset" | "solve" | "solve-cancel")
-  | ("status" | "result" | "cancel" | "digest");
+  | ("status" | "job" | "result" | "cancel" | "digest");
 /** The requests that are answered here. */
 export type ActorRequest = Exclude<ApiRequest, { op: JobOp }>;
 

@@ -7,7 +7,7 @@ import { decodeFrame, encodeFrame } from "../../frame/codec.ts";
 import { LANE_DATA, type PrefixFields } from "../../frame/prefix.ts";
 import { PROCESS_NONE } from "../../ids.ts";
 import { DEADLINE_MS_MAX, RETRIES_MAX, STREAM_WINDOW_ITEMS } from "../../limits.ts";
-import type { LinkClock } from "../../link/clock.ts";
+import type { Clock } from "../../clock.ts";
 import { CALL, CALL_WITH, type CallExtras, type CallItem, type CallWithItem } from "../items.ts";
 import type { Timed } from "../queues.ts";
 import type { Port } from "./port.ts";
@@ -83,7 +83,7 @@ export class Call implements Timed {
   }
 
   /** As it crosses now. */
-  item(clock: LinkClock): CallItem | CallWithItem {
+  item(clock: Clock): CallItem | CallWithItem {
     const { id, method, args = [] } = this;
     const { actorId } = this.port;
     const isCancellable = this.signal !== undefined || this.deadlineAtMs !== Infinity;

@@ -2,7 +2,7 @@
  * What ends calls from the caller's side: deadlines, by one timer for all calls of the process, and
  * abort signals, by one listener each, however many calls share a signal.
  */
-import type { LinkClock } from "../../link/clock.ts";
+import type { Clock } from "../../clock.ts";
 import { type Call, cancelled, deadlineExceeded } from "./call.ts";
 import { Deadlines } from "../queues.ts";
 
@@ -13,11 +13,11 @@ interface Watched {
 }
 
 export class Watches {
-  readonly clock: LinkClock;
+  readonly clock: Clock;
   readonly #deadlines: Deadlines<Call>;
   readonly #signals = new Map<AbortSignal, Watched>();
 
-  constructor(clock: LinkClock) {
+  constructor(clock: Clock) {
     this.clock = clock;
     this.#deadlines = new Deadlines(clock, (call) => {
       call.port.giveUp(call, deadlineExceeded(call.port.actorId));

@@ -7,7 +7,7 @@ import { decodeFrame, encodeFrame } from "../../frame/codec.ts";
 import { LANE_DATA, type PrefixFields } from "../../frame/prefix.ts";
 import { PROCESS_NONE, type ProcessId } from "../../ids.ts";
 import { REPLIES_KEPT_BYTES_MAX, REPLIES_KEPT_MAX, REPLIES_KEPT_MS } from "../../limits.ts";
-import type { LinkClock } from "../../link/clock.ts";
+import type { Clock } from "../../clock.ts";
 import { type CallerItem, ERROR } from "../items.ts";
 import type { Hosted } from "./hosted.ts";
 import type { Session } from "./session.ts";
@@ -40,14 +40,14 @@ type Caller = Map<number, Kept>;
  * has come before.
  */
 export class KeptReplies {
-  readonly #clock: LinkClock;
+  readonly #clock: Clock;
   readonly #requeue: (call: TakenCall) => void;
   readonly #callers = new Map<ProcessId, Caller>();
   #bytes = 0;
   #hasTimer = false;
 
   /** @param requeue - takes a call that waited for a link which its caller has given up. */
-  constructor(clock: LinkClock, requeue: (call: TakenCall) => void) {
+  constructor(clock: Clock, requeue: (call: TakenCall) => void) {
     this.#clock = clock;
     this.#requeue = requeue;
   }

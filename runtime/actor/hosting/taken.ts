@@ -1,7 +1,7 @@
 /** A call as its host has it: waiting in a mailbox, running, or over. */
 import type { SystemError } from "../../errors.ts";
 import type { ProcessId } from "../../ids.ts";
-import type { LinkClock } from "../../link/clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { CallContext, ContextSource } from "../context.ts";
 import {
   CALL,
@@ -20,7 +20,7 @@ const NO_EXTRAS: CallExtras = {};
 
 /** What a call needs of its host. */
 export interface HostSpace {
-  readonly clock: LinkClock;
+  readonly clock: Clock;
   readonly replies: KeptReplies;
   /** Aborts the call's signal at its deadline. */
   watchDeadline(call: TakenCall): void;

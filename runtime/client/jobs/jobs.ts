@@ -9,6 +9,8 @@ import {
   type ClusterStatus,
   clusterStatus,
   type DatasetStatus,
+  type JobView,
+  jobView,
   type SolveStatus,
 } from "./status.ts";
 
@@ -28,6 +30,11 @@ export class Jobs {
 
   async status(): Promise<ClusterStatus> {
     return parseMessage(clusterStatus, await this.#head.request({ op: "status" }));
+  }
+
+  /** All that the head knows of one job. @throws {SystemError} JOB_NOT_FOUND. */
+  async job(jobId: string): Promise<JobView> {
+    return parseMessage(jobView, await this.#head.request({ op: "job", jobId }));
   }
 
   /** What a program's main returned. @throws {SystemError} JOB_NOT_FOUND before it has. */
@@ -65,8 +72,13 @@ export class Jobs {
   }
 
   /** Submits a dataset and settles at its seal. See `writeParquet`. */
-  async runDataset(spec: DatasetSpec, onSealed: Continuation | null): Promise<Sealed> {
-    const request = { op: "submit-dataset", spec, continuation: onSealed } as const;
+  async runDataset(
+    spec: DatasetSpec,
+    onSealed: Continuation | null,
+    batchTimeoutMs?: number,
+  ): Promise<Sealed> {
+    const limit = batchTimeoutMs === undefined ? {} : { batchTimeoutMs };
+    const request = { op: "submit-dataset", spec, continuation: onSealed, ...limit } as const;
     const { jobId } = (await this.#head.request(request)) as { jobId: string };
     await this.#until(async () => {
       const { state } = await this.#datasetOf(jobId);

@@ -45,7 +45,12 @@ const datasetStatus = v.object({
   uri: v.string(),
   atMs: v.number(),
   state: datasetState,
-  shards: v.object({ done: v.number(), total: v.nullable(v.number()) }),
+  shards: v.object({
+    done: v.number(),
+    total: v.nullable(v.number()),
+    /** Found standing, and not looked at yet. */
+    standing: v.optional(v.number(), 0),
+  }),
   reads: counts,
   encoder: v.nullable(v.object({ name: v.string(), sha256: v.string(), provider: v.string() })),
   dimensions: v.nullable(v.number()),
@@ -66,6 +71,8 @@ const solveStatus = v.object({
   at: v.nullable(attemptPlace),
   /** What its slurm job asked for, for people. */
   resources: v.nullable(v.string()),
+  /** What it waits for besides its place in Slurm's queue, such as Slurm itself, and since when. */
+  waits: v.optional(v.nullable(v.object({ why: v.string(), sinceMs: v.number() })), null),
 });
 
 /** What the head knows of its jobs. */
@@ -73,10 +80,52 @@ export const clusterStatus = v.object({
   epoch: v.number(),
   workers: v.number(),
   slots: v.number(),
-  programs: v.array(v.object({ id: v.string(), state: running })),
+  programs: v.array(v.object({ id: v.string(), atMs: v.optional(v.number(), 0), state: running })),
   datasets: v.array(datasetStatus),
   solves: v.array(solveStatus),
 });
+/** All that is known of one program's job. */
+const programView = v.object({
+  kind: v.literal("program"),
+  id: v.string(),
+  atMs: v.number(),
+  state: running,
+  url: v.string(),
+  argv: v.array(v.string()),
+  /** What it waits for, in words; empty once it is over. */
+  waits: v.array(v.string()),
+});
+
+/** Progress of one input. */
+const inputView = v.object({
+  uri: v.string(),
+  sample: v.string(),
+  bytes: v.number(),
+  shards: v.object({ done: v.number(), total: v.nullable(v.number()) }),
+  reads: counts,
+});
+
+/** All that is known of one dataset's job. */
+const datasetView = v.object({
+  ...{ kind: v.literal("dataset"), ...datasetStatus.entries },
+  runtimeVersion: v.string(),
+  program: v.object({ url: v.string(), sha256: v.string() }),
+  /** As many as one answer holds, in order, and how many more there are. */
+  inputs: v.array(inputView),
+  inputsMore: v.number(),
+  filteredReasons: v.record(v.string(), v.number()),
+  /** Tasks that failed under the leading head and were tried again, the latest last. */
+  failures: v.array(v.object({ task: v.string(), times: v.number(), error: errorData })),
+  /** What goes wrong just now and hasn't ended the job, in words. */
+  trouble: v.array(v.string()),
+  waits: v.array(v.string()),
+  ofSolves: v.array(solveStatus),
+});
+
+/** What `job` of a cluster answers. */
+export const jobView = v.variant("kind", [programView, datasetView]);
+export type JobView = v.InferOutput<typeof jobView>;
+
 export type ClusterStatus = v.InferOutput<typeof clusterStatus>;
 export type DatasetStatus = ClusterStatus["datasets"][number];
 export type SolveStatus = ClusterStatus["solves"][number];

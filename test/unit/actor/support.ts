@@ -11,7 +11,7 @@ import { SystemError } from "../../../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../../../runtime/frame/codec.ts";
 import { LANE_DATA, type PrefixFields } from "../../../runtime/frame/prefix.ts";
 import type { ProcessId } from "../../../runtime/ids.ts";
-import type { LinkClock } from "../../../runtime/link/clock.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 
 export const CALLER = "a".repeat(16) as ProcessId;
 export const HOST = "b".repeat(16) as ProcessId;
@@ -21,7 +21,7 @@ const FIELDS: PrefixFields = {
 };
 
 /** Time that passes when a test says so. */
-export class FakeClock implements LinkClock {
+export class FakeClock implements Clock {
   #now = 1_000;
   #timers: { at: number; run: () => void }[] = [];
   #soon: (() => void)[] = [];

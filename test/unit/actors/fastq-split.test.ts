@@ -1,10 +1,10 @@
 /**
  * However a file is cut, into shards or into reads from disk, its records are those of one pass.
  */
-import { open } from "node:fs/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { BatchBuilder } from "../../../actors/fastq/batch.ts";
+import { openInput } from "../../../actors/fastq/input.ts";
 import { planRanges } from "../../../actors/fastq/plain.ts";
 import { RecordFault } from "../../../actors/fastq/record.ts";
 import { fastqSource } from "../../../actors/fastq/source.ts";
@@ -155,9 +155,9 @@ describe("a stream in pieces", () => {
 
 async function readInShards(text: string, shardBytes: number) {
   const input = await identify(write("split.fq", text));
-  const handle = await open(input.uri);
-  const ranges = await planRanges(handle, input.bytes, shardBytes);
-  await handle.close();
+  const opened = await openInput(input);
+  const ranges = await planRanges(opened, input.bytes, shardBytes);
+  await opened.close();
   const reader = await fastqSource.open({});
   const reads: Read[] = [];
   for (const { begin, end } of ranges) {

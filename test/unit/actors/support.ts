@@ -63,10 +63,12 @@ export async function readShardOf(
   input: InputSpec,
   range: JsonObject,
   batchSize = 1024,
+  policy?: "quarantine" | "skip",
 ): Promise<ShardReads> {
   const reads: Read[] = [];
   const batches: number[] = [];
-  const request = { input, inputIndex: 0, shardIndex: 0, range, decisions: {}, batchSize };
+  const which = { input, inputIndex: 0, shardIndex: 0, range, decisions: {}, batchSize };
+  const request = policy === undefined ? which : { ...which, onBadRecord: policy };
   const generator = reader.read(request);
   for (;;) {
     const next = await generator.next();

@@ -62,6 +62,7 @@ describe("progress", () => {
     ...{ id: "a", jobId: "b", spec: {}, atMs: 1, last: null, manifest: "/m", at },
     state: { kind: "submitted", slurmJobId: "7", attempt: 0 },
     resources: "2 ranks, 300 MiB each (estimated)",
+    waits: null,
   });
 
   test("says phase and percentage, before that what was asked for and why it waits", () => {
@@ -70,9 +71,14 @@ describe("progress", () => {
       line: "solving: slurm job 7, attempt 1: knn  42 %",
       fraction: 0.429,
     });
+    const begun = { slurmState: "RUNNING", reason: "None", progress: null };
+    expect(describeSolve(solving(begun)).line).toBe(
+      "solving: slurm job 7, attempt 1: begins (2 ranks, 300 MiB each (estimated))",
+    );
     const pending = { slurmState: "PENDING", reason: "Resources", progress: null };
     expect(describeSolve(solving(pending)).line).toBe(
-      "queued: slurm job 7, attempt 1, waits: Resources (2 ranks, 300 MiB each (estimated))",
+      "queued: slurm job 7, attempt 1, waits: for free nodes (Resources) " +
+        "(2 ranks, 300 MiB each (estimated))",
     );
   });
 

@@ -51,6 +51,17 @@ test("it is repeated until it is answered, once", async () => {
   expect(sent().length).toBe(4);
 });
 
+test("an answer of a head that was replaced is none: its successor's counts", async () => {
+  const first = client.request(status);
+  client.take({ kind: "ok", id: 1, epoch: 7, value: "new" });
+  expect(await first).toBe("new");
+  const second = client.request(status);
+  client.take({ kind: "ok", id: 2, epoch: 6, value: "stale" });
+  client.take({ kind: "error", id: 2, epoch: 6, error: { code: "USAGE", what: "", where: {} } });
+  client.take({ kind: "ok", id: 2, epoch: 8, value: "newer" });
+  expect(await second).toBe("newer");
+});
+
 test("no answer in time is DEADLINE_EXCEEDED, a signal CANCELLED", async () => {
   const late = refused(client.request(status), { code: "DEADLINE_EXCEEDED" });
   const soon = client.request(status, { deadlineMs: 10 });

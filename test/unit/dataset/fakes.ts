@@ -97,6 +97,7 @@ export const DESCRIPTION: StageDescription = {
 /** Every seventh number gives no row; the others give (n, n / 2, n / 4). */
 export function halves(change: Partial<Stage> = {}): Stage {
   return {
+    deterministic: true,
     describe: () => DESCRIPTION,
     map: (batch) => {
       const { first, records } = batch as Numbers;

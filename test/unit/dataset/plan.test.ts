@@ -62,7 +62,7 @@ describe("a plan", () => {
   test.each(["", "{}", '{"schema":2}', "half a pl"])("damaged as %j is refused", async (text) => {
     const job = await folder();
     await writeFile(planPath(job), text);
-    await expect(readPlan(job)).rejects.toMatchObject({ what: "the plan is damaged" });
+    await expect(readPlan(job)).rejects.toMatchObject({ code: "PLAN_DAMAGED" });
   });
 });
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { parquetReadObjects } from "hyparquet";
 import { describe, expect, test } from "vitest";
 import { type PlanFile, readPlan, runPlan } from "../../../runtime/dataset/plan.ts";
-import { runShard, shardFile, type Stage } from "../../../runtime/dataset/shard.ts";
+import { shardFile } from "../../../runtime/dataset/names.ts";
+import { runShard, type Stage } from "../../../runtime/dataset/shard.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { sha256Hex } from "../../../runtime/ids.ts";
 import type { Outcome, Receipt } from "../../../runtime/messages.ts";
@@ -115,12 +116,19 @@ describe("a shard that stands", () => {
     expect(await readFile(pathOf(file, name))).toEqual(before);
   });
 
+  test("is adopted where another kind of machine made it", async () => {
+    const file = await planned({ a: 25 });
+    const first = await run(file);
+    const stage = halves({ describe: () => ({ ...DESCRIPTION, variant: "cuda" }) });
+    expect(await run(file, { stage })).toEqual(first);
+  });
+
   test("that isn't a shard at all is refused, never replaced", async () => {
     const file = await planned({ a: 25 });
     await mkdir(file.spec.sink.uri);
     const path = pathOf(file, shardFile(JOB, 0, 0));
     await writeFile(path, "PAR1 and something else");
-    await expect(run(file)).rejects.toMatchObject({ code: "STORAGE_FAILED" });
+    await expect(run(file)).rejects.toMatchObject({ code: "SHARD_DAMAGED", where: { uri: path } });
     expect(await readFile(path, "utf8")).toBe("PAR1 and something else");
   });
 

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { stateSnapshot } from "../../../head/core/facts.ts";
-import { LogWriter, replay, takeLead } from "../../../head/daemon/lead.ts";
+import { replay } from "../../../head/daemon/durable/replica.ts";
+import { LogWriter, momentOf } from "../../../head/daemon/lead.ts";
+import { leadOf, leadPorts } from "./leads.ts";
 import { committed, MANIFEST, specOf, TestHead } from "./support.ts";
 
 async function stateFolder(): Promise<string> {
@@ -25,8 +27,8 @@ function facts() {
 describe("a head that takes the lead", () => {
   test("begins the first epoch in an empty folder, and the next one after it", async () => {
     const folder = await stateFolder();
-    const first = await takeLead(folder);
-    const second = await takeLead(folder);
+    const first = await leadOf(folder);
+    const second = await leadOf(folder);
     expect([first.log.epoch.number, second.log.epoch.number]).toEqual([1, 2]);
     expect(first.log.epoch.leader).not.toBe(second.log.epoch.leader);
     expect(second.state.epoch).toEqual(second.log.epoch);
@@ -35,8 +37,8 @@ describe("a head that takes the lead", () => {
 
   test("fences the one before it, whose next append fails and leaves nothing", async () => {
     const folder = await stateFolder();
-    const before = await takeLead(folder);
-    const now = await takeLead(folder);
+    const before = await leadOf(folder);
+    const now = await leadOf(folder);
     const late = { type: "dataset.reopened", jobId: "x", atMs: 1 } as const;
     await expect(before.log.append([late])).rejects.toMatchObject({ code: "LOG_FENCED" });
     await now.log.append([]);
@@ -46,8 +48,8 @@ describe("a head that takes the lead", () => {
 
   test("is one of many who try at once; the others learn that they don't lead", async () => {
     const folder = await stateFolder();
-    await takeLead(folder);
-    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => takeLead(folder)));
+    await leadOf(folder);
+    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => leadOf(folder)));
     const led = tries.filter(({ status }) => status === "fulfilled");
     expect(led.length).toBeGreaterThan(0);
     const refused = tries.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
@@ -60,11 +62,11 @@ describe("a head that takes the lead", () => {
 
   test("has the state that the facts before it made", async () => {
     const folder = await stateFolder();
-    const first = await takeLead(folder);
+    const first = await leadOf(folder);
     const recorded = facts();
     await first.log.append(recorded.facts.slice(0, 2));
     await first.log.append(recorded.facts.slice(2));
-    const second = await takeLead(folder);
+    const second = await leadOf(folder);
     const { datasets } = stateSnapshot(second.state) as { datasets: unknown };
     const live = stateSnapshot(recorded.head.state.durable) as { datasets: unknown };
     expect(datasets).toEqual(live.datasets);
@@ -74,11 +76,12 @@ describe("a head that takes the lead", () => {
 
 test("a writer appends each group under the next number", async () => {
   const folder = await stateFolder();
-  const { log } = await takeLead(folder);
+  const ports = leadPorts(folder);
+  const { log } = await leadOf(folder);
   expect(log.tail).toBe(1);
   await log.append([{ type: "epoch", number: 1, leader: "x" }]);
   expect(log.tail).toBe(2);
-  const stale = new LogWriter(folder, log.epoch, 2);
+  const stale = new LogWriter(ports, log.epoch, 2, momentOf(ports));
   await expect(stale.append([])).rejects.toMatchObject({ code: "LOG_FENCED" });
   expect(stale.tail).toBe(1);
 });

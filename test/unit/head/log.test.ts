@@ -10,8 +10,9 @@ import {
   decodeSegment,
   encodeSegment,
   readLog,
-  segmentPath,
+  segmentUri,
 } from "../../../head/daemon/log.ts";
+import { folderStorage } from "../../../runtime/storage/folder.ts";
 import { PROGRAM, receiptOf } from "./support.ts";
 
 const EPOCH = { number: 7, leader: "0b9e1c52-1c4b-4c2e-9a57-1d1f1f6ab2d0" };
@@ -34,10 +35,13 @@ async function stateFolder(): Promise<string> {
   return folder;
 }
 
+/** A log in a folder. */
+const placeOf = (stateUri: string) => ({ stateUri, storage: folderStorage });
+
 async function segments(count: number): Promise<string> {
   const folder = await stateFolder();
   for (let n = 1; n <= count; n += 1) {
-    await appendSegment(folder, n, EPOCH, [{ type: "epoch", number: n, leader: "x" }]);
+    await appendSegment(placeOf(folder), n, EPOCH, [{ type: "epoch", number: n, leader: "x" }]);
   }
   return folder;
 }
@@ -94,13 +98,13 @@ describe("a log", () => {
 
   test("with a segment missing in the middle is refused", async () => {
     const folder = await segments(4);
-    await rm(segmentPath(folder, 2));
+    await rm(segmentUri(folder, 2));
     await expect(readLog(folder)).rejects.toThrow("log segment 2: it is missing");
   });
 
   test("with a cut or empty segment, also the last, is refused", async () => {
     const folder = await segments(3);
-    const path = segmentPath(folder, 3);
+    const path = segmentUri(folder, 3);
     const bytes = await readFile(path);
     await writeFile(path, bytes.subarray(0, bytes.length - 1));
     await expect(readLog(folder)).rejects.toMatchObject({
@@ -125,7 +129,9 @@ describe("the fence", () => {
     const folder = await segments(1);
     const leaders = Array.from({ length: 20 }, (_, index) => `leader ${index}`);
     const outcomes = await Promise.allSettled(
-      leaders.map((leader) => appendSegment(folder, 2, { number: 8, leader }, [fact(leader)])),
+      leaders.map((leader) =>
+        appendSegment(placeOf(folder), 2, { number: 8, leader }, [fact(leader)]),
+      ),
     );
     const won = leaders.filter((_, index) => outcomes[index]?.status === "fulfilled");
     expect(won).toHaveLength(1);
@@ -139,9 +145,9 @@ describe("the fence", () => {
 
   test("takes the same bytes again: an answer that got lost is asked for again", async () => {
     const folder = await segments(1);
-    await appendSegment(folder, 2, EPOCH, [fact("me")]);
-    await appendSegment(folder, 2, EPOCH, [fact("me")]);
-    await expect(appendSegment(folder, 2, EPOCH, [fact("you")])).rejects.toMatchObject({
+    await appendSegment(placeOf(folder), 2, EPOCH, [fact("me")]);
+    await appendSegment(placeOf(folder), 2, EPOCH, [fact("me")]);
+    await expect(appendSegment(placeOf(folder), 2, EPOCH, [fact("you")])).rejects.toMatchObject({
       code: "LOG_FENCED",
     });
   });
@@ -150,10 +156,12 @@ describe("the fence", () => {
     const folder = await segments(2);
     const digest = async () =>
       createHash("sha256")
-        .update(await readFile(segmentPath(folder, 2)))
+        .update(await readFile(segmentUri(folder, 2)))
         .digest("hex");
     const before = await digest();
-    await expect(appendSegment(folder, 2, EPOCH, [fact("you")])).rejects.toThrow("LOG_FENCED");
+    await expect(appendSegment(placeOf(folder), 2, EPOCH, [fact("you")])).rejects.toThrow(
+      "LOG_FENCED",
+    );
     expect(await digest()).toBe(before);
   });
 
@@ -161,7 +169,7 @@ describe("the fence", () => {
     const folder = await stateFolder();
     await mkdir(dirname(join(folder, "log")), { recursive: true });
     await writeFile(join(folder, "log"), "a file in the way");
-    await expect(appendSegment(folder, 1, EPOCH, [])).rejects.toMatchObject({
+    await expect(appendSegment(placeOf(folder), 1, EPOCH, [])).rejects.toMatchObject({
       code: "OUTPUT_UNWRITABLE",
     });
   });

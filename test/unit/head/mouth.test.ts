@@ -11,7 +11,6 @@ import type {
   Assignment,
   Command,
 } from "../../../runtime/messages.ts";
-import type { HeadDaemon } from "../../../head/daemon/daemon.ts";
 import type { HeadEvent } from "../../../head/core/events.ts";
 import { HeadMouth, listenAsHead } from "../../../head/daemon/mouth.ts";
 import { PROGRAM } from "./support.ts";
@@ -36,9 +35,17 @@ function newHead() {
     close: async () => {},
   };
   const fed: HeadEvent[] = [];
-  const daemon = { feed: (event: HeadEvent) => void fed.push(event) } as unknown as HeadDaemon;
   const mouth = new HeadMouth(bus, CLUSTER, EPOCH);
-  listenAsHead(bus, CLUSTER, { daemon, mouth, end: () => {} });
+  listenAsHead(bus, CLUSTER, {
+    report: (worker, report) => void fed.push({ type: "report", worker, report }),
+    request: (caller, request, fault) => {
+      if (fault === null) fed.push({ type: "api", caller, request });
+      else mouth.refuse(caller, fault);
+      mouth.flush();
+    },
+    beacon: () => {},
+    refused: () => {},
+  });
   const asks = (value: unknown): void => {
     const source = "a".repeat(16) as ProcessId;
     const fields = { lane: 0, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
@@ -156,9 +163,9 @@ describe("answers", () => {
     expect(repliesOf(said)).toEqual({
       sizes: [2, 1],
       replies: [
-        { kind: "ok", id: 1, value: "x" },
-        { kind: "ok", id: 2, value: "y" },
-        { kind: "ok", id: 1, value: "z" },
+        { kind: "ok", id: 1, epoch: 1, value: "x" },
+        { kind: "ok", id: 2, epoch: 1, value: "y" },
+        { kind: "ok", id: 1, epoch: 1, value: "z" },
       ],
     });
     mouth.flush();

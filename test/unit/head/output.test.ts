@@ -3,9 +3,10 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { claimOutput, sealOutput } from "../../../head/daemon/output.ts";
+import { claimOutput as claim, sealOutput } from "../../../head/daemon/output/output.ts";
 import { sha256Hex } from "../../../runtime/ids.ts";
 import type { Manifest } from "../../../solver/manifest.ts";
+import { specOf } from "./support.ts";
 
 const JOB = "1".repeat(64);
 const OTHER = "2".repeat(64);
@@ -28,6 +29,12 @@ const MANIFEST: Manifest = {
   ],
 };
 
+/** Claims a folder for a job; what the job is made of is another test's. Names that stand there. */
+async function claimOutput(uri: string, jobId: string): Promise<readonly string[]> {
+  const spec = { ...specOf("one"), sink: { kind: "parquet" as const, uri } };
+  return (await claim({ jobId, spec, earlier: [] })).map(({ name }) => name);
+}
+
 async function output(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "lgo-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -37,11 +44,20 @@ async function output(): Promise<string> {
 describe("the claim", () => {
   test("makes the folder, and is the same job's for ever", async () => {
     const uri = await output();
-    await claimOutput(uri, JOB);
-    await claimOutput(uri, JOB);
-    expect(await readFile(join(uri, "_job.json"), "utf8")).toBe(`{"jobId":"${JOB}"}\n`);
+    expect(await claimOutput(uri, JOB)).toEqual([]);
+    expect(await claimOutput(uri, JOB)).toEqual(["_job.json"]);
+    const said = await readFile(join(uri, "_job.json"), "utf8");
+    expect(JSON.parse(said)).toMatchObject({ schema: 1, jobId: JOB });
     await writeFile(join(uri, "part-0.parquet"), "ours");
+    expect(await claimOutput(uri, JOB)).toEqual(["_job.json", "part-0.parquet"]);
+  });
+
+  test("of a release that wrote the id alone is the job's as well", async () => {
+    const uri = await output();
+    await mkdir(uri);
+    await writeFile(join(uri, "_job.json"), `{"jobId":"${JOB}"}\n`);
     await claimOutput(uri, JOB);
+    await expect(claimOutput(uri, OTHER)).rejects.toMatchObject({ code: "OUTPUT_OF_ANOTHER_JOB" });
   });
 
   test("is refused in a folder of another job", async () => {
@@ -128,7 +144,7 @@ describe("the seal", () => {
     const uri = await output();
     await mkdir(uri);
     const kept = [".hidden", ".part-1.txt", "part-0.parquet"];
-    for (const name of [...kept, ".part-00000-000000-a.parquet.0f.tmp"]) {
+    for (const name of [...kept, ".part-00000-000000-a.parquet.0123456789ab.tmp"]) {
       await writeFile(join(uri, name), "");
     }
     await sealOutput(uri, MANIFEST);

@@ -5,7 +5,7 @@ import { decide, decideAll, newHeadState } from "../../../head/core/core.ts";
 import type { HeadEvent, HeadState } from "../../../head/core/events.ts";
 import { emptyState } from "../../../head/core/facts.ts";
 import type { ActorOptions, Done, Report } from "../../../runtime/messages.ts";
-import { CALLER, CONFIG, PROGRAM, reportOf } from "./support.ts";
+import { CALLER, CONFIG, jobIdOf, PROGRAM, reportOf, specOf } from "./support.ts";
 
 const WORKER = "w-000000000001";
 const ACTORS = 10_000;
@@ -158,4 +158,33 @@ test("spawns that came together leave in one command, and no more start than may
   const commands = effects.filter((effect) => effect.type === "command");
   expect(commands.map(({ assign }) => assign.length)).toEqual([512]);
   expect(light.state.actors.queues.shared.size).toBe(88);
+});
+
+describe("with 20,000 shards of a job that had trouble", () => {
+  const SHARDS = 20_000;
+  const spec = { ...specOf("a"), onBadRecord: "quarantine" as const };
+  const jobId = jobIdOf(spec);
+  const durable = emptyState();
+  apply(durable, { type: "dataset.submitted", jobId, spec, atMs: 0 });
+  apply(durable, { type: "dataset.planned", jobId, planSha256: "e".repeat(64), shards: [SHARDS] });
+  const start = performance.now();
+  for (let shard = 0; shard < SHARDS; shard += 1) {
+    apply(durable, { type: "shard.halved", jobId, input: 0, shard, halvings: 1 });
+  }
+  const appliedMs = performance.now() - start;
+
+  test("the facts about them are replayed in the time of as many others", () => {
+    expect(appliedMs).toBeLessThan(2_000);
+  });
+
+  test("a decision doesn't walk them, and finds the one that is searched", () => {
+    const batch = { first: 0, records: 8, reason: "SIGSEGV" };
+    apply(durable, { type: "shard.suspected", jobId, input: 0, shard: 7, ...batch });
+    const state = newHeadState(durable, CONFIG, 0);
+    decide(state, { type: "report", worker: WORKER, report: reportOf({ slots: 1 }) }, 0);
+    decide(state, { type: "claimed", jobId, error: null }, 0);
+    const probe = `probe/${jobId}/0/7/0/4`;
+    expect(state.flights.has(probe)).toBe(true);
+    expect(medianUs(200, () => void decide(state, { type: "tick" }, 0))).toBeLessThan(EVENT_US_MAX);
+  });
 });

@@ -132,6 +132,14 @@ describe("what a solve is at", () => {
   });
 });
 
+test("a Slurm that is silent for long fails a solve of which nothing is out there", () => {
+  ask();
+  expect(facts(told({ kind: "unreachable", why: "no answer" }))).toEqual([]);
+  head.nowMs += 600_000;
+  expect(facts(told({ kind: "unreachable", why: "no answer" }))).toEqual(["solve.failed"]);
+  expect(shown()?.state).toMatchObject({ error: { code: "SLURM_FAILED" } });
+});
+
 describe("a cancelled solve", () => {
   test("without a slurm job ends at once", () => {
     ask();
@@ -142,10 +150,46 @@ describe("a cancelled solve", () => {
   test("whose job is being submitted is cancelled, never released", () => {
     ask();
     told({ kind: "ready", clusterName: "c1", launcher: "srun-pmix" });
-    expect(facts(cancel(idOf()))).toEqual([]);
+    expect(facts(cancel(idOf()))).toEqual(["solve.cancel-asked"]);
     expect(steps(told({ kind: "submitted", slurmJobId: "7" }))).toEqual(["cancel"]);
-    expect(steps(told({ kind: "running" }))).toEqual([]);
-    expect(steps(head.tick(10_000))).toEqual(["poll"]);
+    told({ kind: "running" });
+    // A job that doesn't end is cancelled again.
+    told({ kind: "running" });
+    expect(steps(head.tick(10_000))).toEqual(["cancel"]);
+  });
+
+  test("stays one for the next leader, whether its job has an id or not", () => {
+    ask();
+    told({ kind: "ready", clusterName: "c1", launcher: "srun-pmix" });
+    cancel(idOf());
+    head = head.successor();
+    head.tick();
+    const ready = { kind: "ready", clusterName: "c1", launcher: "srun-pmix" } as const;
+    expect(steps(told(ready))).toEqual(["cancel"]);
+    const end = { state: "CANCELLED", exitCode: null, reason: "None" };
+    expect(facts(told({ kind: "ended", end, error: FAILED }))).toEqual([
+      "solve.ended",
+      "solve.failed",
+    ]);
+    expect(shown()?.state).toMatchObject({ error: { code: "SOLVE_CANCELLED" } });
+    expect(facts(ask())).toEqual(["solve.reopened"]);
+    expect(head.state.durable.solves.get(idOf())?.cancelAsked).toBeUndefined();
+  });
+
+  test("whose wrapper isn't silent yet waits, and says for what", () => {
+    toRunning();
+    told({ kind: "waiting", why: "NODE_FAIL: its wrapper may still run" });
+    expect(shown()?.waits).toEqual({
+      why: "NODE_FAIL: its wrapper may still run",
+      sinceMs: head.nowMs,
+    });
+    told({ kind: "unreachable", why: "no answer" });
+    const sinceMs = head.nowMs;
+    told({ kind: "unreachable", why: "no answer" });
+    expect(shown()?.waits).toEqual({ why: "no answer", sinceMs });
+    told({ kind: "ready", clusterName: "c1", launcher: "srun-pmix" });
+    told({ kind: "running" });
+    expect(shown()?.waits).toBeNull();
   });
 
   test("ends when Slurm has ended its job, and makes no other attempt of it", () => {

@@ -41,7 +41,7 @@ describe("a status", () => {
     });
     const other = new TestHead();
     other.running(specOf("b"), [3]);
-    expect(statusOf(other).datasets[0]?.shards).toEqual({ done: 0, total: 3 });
+    expect(statusOf(other).datasets[0]?.shards).toEqual({ done: 0, total: 3, standing: 0 });
   });
 
   test("says which solve each continuation is, whatever the order they were asked for in", () => {
@@ -58,6 +58,7 @@ describe("a status", () => {
     head.feed({ type: "sealed", jobId: id, manifestSha256: MANIFEST });
     head.submit(spec, second);
     head.submit(spec, first);
+    head.feed({ type: "claimed", jobId: id, error: null });
     const { datasets, solves } = statusOf(head);
     const [one, two] = datasets[0]?.continuations ?? [];
     expect(solves.find((it) => it.id === one?.solve)?.spec).toMatchObject({ k: 15 });
@@ -137,7 +138,7 @@ describe("what a program returned", () => {
     expect(effectsOf(early, "refuse")[0]?.error.code).toBe("JOB_NOT_FOUND");
     const value = { text: "x".repeat(400_000) };
     head.done("w1", `drive/${jobId}`, { kind: "returned", value });
-    expect(statusOf(head).programs).toEqual([{ id: jobId, state: { kind: "returned" } }]);
+    expect(statusOf(head).programs).toMatchObject([{ id: jobId, state: { kind: "returned" } }]);
     const late = head.feed({ type: "api", caller: CALLER, request: { op: "result", jobId } });
     expect(effectsOf(late, "reply")[0]?.value).toEqual(value);
   });

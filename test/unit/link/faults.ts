@@ -1,6 +1,6 @@
 /** A carrier that misbehaves as it is told, in front of any other. */
 import type { Carrier } from "../../../runtime/link/carrier.ts";
-import type { LinkClock } from "../../../runtime/link/clock.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 
 /** What happens to frames that are sent from now on; each number is a share of them. */
 export interface Faults {
@@ -40,7 +40,7 @@ export function faultyCarrier(
   inner: Carrier,
   options: {
     readonly faults: Faults;
-    readonly clock: LinkClock;
+    readonly clock: Clock;
     readonly random: () => number;
     readonly traffic: Traffic;
   },

@@ -1,5 +1,5 @@
 /** A clock that moves only when it is told to: seconds of a link's life in a moment, repeatable. */
-import type { LinkClock } from "../../../runtime/link/clock.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 
 interface Timer {
   readonly at: number;
@@ -7,7 +7,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-export class VirtualClock implements LinkClock {
+export class VirtualClock implements Clock {
   #now = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();

@@ -2,7 +2,7 @@
 import { SystemError } from "../../../runtime/errors.ts";
 import { newProcessId, type ProcessId } from "../../../runtime/ids.ts";
 import type { Carrier } from "../../../runtime/link/carrier.ts";
-import type { LinkClock } from "../../../runtime/link/clock.ts";
+import type { Clock } from "../../../runtime/clock.ts";
 import type { Link } from "../../../runtime/link/link.ts";
 import type { LinkHandlers } from "../../../runtime/link/ports.ts";
 import { LinkTable } from "../../../runtime/link/table.ts";
@@ -53,7 +53,7 @@ export interface World {
 /** An end whose frames leave by `inner`, with faults. */
 export function newEnd(options: {
   readonly inner: Carrier;
-  readonly clock: LinkClock;
+  readonly clock: Clock;
   readonly seed: number;
   readonly process?: ProcessId;
   readonly vouch?: (process: ProcessId) => boolean | undefined;

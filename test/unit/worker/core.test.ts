@@ -44,7 +44,7 @@ describe("a report", () => {
       const outcome = { kind: "committed", receipt: receiptOf(0, i), end: null } as const;
       return { type: "done", key: 0, done: { task, attempt: 0, outcome } };
     });
-    decide(state, { type: "leader", epoch: EPOCH }, 0);
+    decide(state, { type: "leader", epoch: EPOCH, tail: 0 }, 0);
     for (const event of [...events, ...done]) decide(state, event, 0);
     return { state, last: reportOf(state) };
   }
@@ -60,7 +60,7 @@ describe("a report", () => {
     const state = newWorker(1);
     const numbers = [reportOf(state).number, reportOf(state).number];
     for (let epoch = 1; epoch <= 3; epoch += 1) {
-      decide(state, { type: "leader", epoch: { number: epoch, leader: "A" } }, 0);
+      decide(state, { type: "leader", epoch: { number: epoch, leader: "A" }, tail: 0 }, 0);
       told(state, FULL_REPORT);
       numbers.push(reportOf(state).number);
     }
@@ -87,7 +87,7 @@ describe("a report", () => {
 test("drivers and actors of one worker are bounded, the living ones included", () => {
   const state = newWorker(1);
   const hosts = Array.from({ length: HOSTED_PER_WORKER_MAX }, (_, i) => `host/${i}`);
-  decide(state, { type: "leader", epoch: EPOCH }, 0);
+  decide(state, { type: "leader", epoch: EPOCH, tail: 0 }, 0);
   decide(state, order(1, hosts), 0);
   for (let key = 0; key <= HOSTED_PER_WORKER_MAX; key += 1) {
     decide(state, { type: "ready", key, process: "2".repeat(16) }, 0);
@@ -104,7 +104,7 @@ test("drivers and actors of one worker are bounded, the living ones included", (
 });
 
 describe("thousands of shared actors", () => {
-  const leader: WorkerEvent = { type: "leader", epoch: EPOCH };
+  const leader: WorkerEvent = { type: "leader", epoch: EPOCH, tail: 0 };
 
   /** A worker at which so many actors live, told to the head. */
   function hosting(count: number): WorkerState {
@@ -266,7 +266,7 @@ test("whatever happens, an assignment stands in one place and executors keep the
       fc.array(happening, { maxLength: 80 }),
       (slots, all) => {
         const state = newWorker(slots);
-        decide(state, { type: "leader", epoch: EPOCH }, 0);
+        decide(state, { type: "leader", epoch: EPOCH, tail: 0 }, 0);
         for (const [index, it] of all.entries()) {
           const event = eventOf(state, it, index + 1);
           if (event === undefined) continue;
