@@ -19,6 +19,12 @@ export interface Bench {
   run(runs: number): Promise<BenchResult>;
 }
 
+/** Milliseconds of one thing done often, none of them a rival's. */
+export function spreadOf(name: string, tookMs: readonly number[]): BenchResult {
+  const also = { "p99, ms": quantile(tookMs, 0.99), "slowest, ms": Math.max(...tookMs) };
+  return { name, unit: "ms", ours: median(tookMs), runs: tookMs, rivals: {}, also };
+}
+
 /** The middle value; the mean of the two middle ones of an even number. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -20,12 +20,18 @@ const resultSchema = v.object({
 });
 export type RunFigures = v.InferOutput<typeof resultSchema>;
 
-/** The result of `ligase run ARGS` with an output folder that is removed after. */
-export async function ligaseRun(args: readonly string[]): Promise<RunFigures> {
+/**
+ * The result of `ligase run ARGS` with an output folder that is removed after.
+ * @param env - beside this process's own.
+ */
+export async function ligaseRun(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunFigures> {
   const folder = await mkdtemp(join(tmpdir(), "ligase-bench-"));
   try {
     const lines = (
-      await collect(["run", "--json", "--output", join(folder, "out"), ...args])
+      await collect(["run", "--json", "--output", join(folder, "out"), ...args], env)
     ).trim();
     return v.parse(resultSchema, JSON.parse(lines.slice(lines.lastIndexOf("\n") + 1)));
   } finally {
@@ -33,10 +39,11 @@ export async function ligaseRun(args: readonly string[]): Promise<RunFigures> {
   }
 }
 
-function collect(args: readonly string[]): Promise<string> {
+function collect(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
   const child = spawn(process.execPath, [BIN, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
     timeout: RUN_MS,
+    env: { ...process.env, ...env },
   });
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {

@@ -6,23 +6,43 @@
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { type Bench, type BenchResult, quantile } from "./bench.ts";
+import { busRestartBench } from "./bus-restart.ts";
 import { callsBench, callsNatsBench } from "./calls.ts";
 import { createBench } from "./create.ts";
+import { durableBench } from "./durable.ts";
+import { failoverBench } from "./failover.ts";
+import { fastqBench } from "./fastq.ts";
 import { killedBench } from "./killed.ts";
+import { killedWorkerBench } from "./killed-worker.ts";
+import { kmerBench } from "./kmer.ts";
 import { latencyBench } from "./latency.ts";
+import { logCostBench } from "./log-cost.ts";
 import { manyToManyBench } from "./n-n.ts";
+import { objectsBench } from "./objects.ts";
+import { pausedWorkerBench } from "./paused-worker.ts";
 import { pipelineBench } from "./pipeline.ts";
+import { qcBench } from "./qc.ts";
 import { sampleBench } from "./sample.ts";
 import { startBench } from "./start.ts";
 
 const BENCHES: readonly Bench[] = [
+  busRestartBench,
   callsBench,
   callsNatsBench,
   createBench,
+  durableBench,
+  failoverBench,
+  fastqBench,
   killedBench,
+  killedWorkerBench,
+  kmerBench,
   latencyBench,
+  logCostBench,
   manyToManyBench,
+  objectsBench,
+  pausedWorkerBench,
   pipelineBench,
+  qcBench,
   sampleBench,
   startBench,
 ];

@@ -142,11 +142,12 @@ describe("a second command on one output", () => {
   test("follows the first when it asks the same, and ends with its result", async () => {
     const { started, args } = await solving();
     const second = startRun(place, args, { env: gate.env });
-    await until("it follows", () => second.stderr().includes("following it"));
+    // The solver stands at its gate, so that the first one's last word is of its solve for good.
+    await until("it says what the first is at", () => second.stderr().includes("solving: "));
+    expect(second.stderr()).toContain("following it");
     await gate.open();
     const [first, followed] = [await started.ended, await second.ended];
     expect(resultOf(followed)).toEqual(resultOf(first));
-    expect(followed.stderr).toContain("solving: ");
     await nothingLeft(place);
   });
 
