@@ -14,11 +14,16 @@ export interface OwnCluster {
 
 export async function startCluster(
   place: Place,
-  options: { readonly executors?: number; readonly join?: boolean } = {},
+  options: {
+    readonly executors?: number;
+    readonly join?: boolean;
+    readonly standbyHeads?: number;
+  } = {},
 ): Promise<OwnCluster> {
   const stateDir = place.path("state");
-  const { executors = 1, join = false } = options;
-  const embedded = await startEmbedded({ stateDir, slurm: "none", executors, join });
+  const { executors = 1, join = false, standbyHeads = 0 } = options;
+  const how = { slurm: "none", executors, join, standbyHeads } as const;
+  const embedded = await startEmbedded({ stateDir, ...how });
   if (embedded.kind === "busy") throw new Error("a new folder is in use");
   const program = { url: "file:///none.ts", sha256: "0".repeat(64) };
   const loaded = { actors: new Map(), main: undefined };

@@ -160,7 +160,8 @@ function pidsNow(): number[] {
   return namesIn("/proc").map(Number).filter(Number.isInteger);
 }
 
-function holdsOne(pid: number, paths: readonly string[]): boolean {
+/** Whether a process holds one of these files open. */
+export function holdsOne(pid: number, paths: readonly string[]): boolean {
   return namesIn(`/proc/${pid}/fd`).some((descriptor) => {
     try {
       return paths.includes(readlinkSync(`/proc/${pid}/fd/${descriptor}`));

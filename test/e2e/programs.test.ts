@@ -7,7 +7,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { digestOf } from "../../head/core/core.ts";
-import { replay } from "../../head/daemon/lead.ts";
+import { replay } from "../../head/daemon/durable/replica.ts";
 import { programAt } from "../../runtime/client/connect.ts";
 import { parseManifest } from "../../solver/manifest.ts";
 import { type OwnCluster, resultOfProgram, runProgram, startCluster } from "./cluster.ts";

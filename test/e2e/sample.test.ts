@@ -3,7 +3,7 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { encoderOf } from "../../actors/index.ts";
-import { crc32c } from "../../runtime/crc32c.ts";
+import { crc32c } from "../../runtime/storage/crc32c.ts";
 import { sha256Hex } from "../../runtime/ids.ts";
 import { nothingLeft, type Part, partsOf, processesOf } from "./processes.ts";
 import { check } from "./python.ts";

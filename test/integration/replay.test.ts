@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { digestOf } from "../../head/core/core.ts";
-import { replay } from "../../head/daemon/lead.ts";
+import { replay } from "../../head/daemon/durable/replica.ts";
 import { joinAsClient } from "../../runtime/client/connect.ts";
 import { startEmbedded } from "../../runtime/client/embedded.ts";
 

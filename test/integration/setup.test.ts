@@ -22,7 +22,7 @@ function runSetup(skip: boolean) {
 
 test.skipIf(!isOurs)("a finished set-up says so within three seconds, on stderr alone", () => {
   const { status, stdout, stderr, tookMs } = runSetup(false);
-  expect(stderr).toMatch(/^set-up: all 7 steps up to date \(/);
+  expect(stderr).toMatch(/^set-up: all \d+ steps up to date \(/);
   expect([status, stdout]).toEqual([0, ""]);
   expect(tookMs).toBeLessThan(NOTHING_TO_DO_MS);
 });

@@ -6,7 +6,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseManifest } from "../../solver/manifest.ts";
+import { manifestBytes, parseManifest } from "../../solver/manifest.ts";
 import { SOLVER_EXITS, solve, solverArguments } from "../../solver/solve.ts";
 import { digest, factsOf, failures, makeSets, oracle, runAlone, runSolver } from "./support.ts";
 
@@ -150,6 +150,18 @@ describe("the contract", () => {
         crc32c: Number.parseInt(crc32c, 16),
       })),
     });
+  });
+
+  test("reads one with side files as one without, on both sides", async () => {
+    const golden = parseManifest(readFileSync(GOLDEN));
+    const digest = { bytes: 9, sha256: "a".repeat(64) };
+    const quarantine = [{ file: "quarantine-0.jsonl", input: 0, records: 1, ...digest }];
+    const path = inFolder("aside.json");
+    writeFileSync(path, manifestBytes({ ...golden, quarantine }));
+    const [plain, aside] = await Promise.all(
+      [GOLDEN, path].map((file) => runAlone(["--check-manifest", file])),
+    );
+    expect(JSON.parse(aside?.stdout ?? "")).toEqual(JSON.parse(plain?.stdout ?? "{}"));
   });
 
   const text = readFileSync(GOLDEN, "utf8");

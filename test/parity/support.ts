@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import * as v from "valibot";
-import { crc32c } from "../../runtime/crc32c.ts";
+import { crc32c } from "../../runtime/storage/crc32c.ts";
 import { sha256Hex } from "../../runtime/ids.ts";
 import {
   MANIFEST_FILE,

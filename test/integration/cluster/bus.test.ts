@@ -1,3 +1,4 @@
+/** The bus on a real nats-server: keys, permissions, reconnection. Long because each is a case. */
 import { spawn } from "node:child_process";
 import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -25,6 +26,38 @@ import { busOf, CLUSTER, cleanUp, startTestServer, temporaryFolder, until } from
 afterEach(cleanUp);
 
 const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("a knock", () => {
+  it("is answered by nobody while a worker hears commands, and by the server after", async () => {
+    const { server, keyring } = await startTestServer();
+    const head = await busOf(server.url, await keyring.mint("head"));
+    const worker = await busOf(server.url, await keyring.mint("worker"));
+    const [subject, answer] = [
+      commandSubject(CLUSTER, worker.identity, head.identity),
+      linkSubject(CLUSTER, head.identity, worker.identity),
+    ];
+    const [knocks, answers]: [number[], string[]] = [[], []];
+    worker.subscribe(hearing.commands(CLUSTER, worker.identity), (_on, data) =>
+      knocks.push(data.length),
+    );
+    head.subscribe(hearing.links(CLUSTER, head.identity), (on, data) =>
+      answers.push(`${on} ${data.length}`),
+    );
+    await Promise.all([worker.flush(), head.flush()]);
+    head.knock?.(subject, answer);
+    await until("the worker hears it", () => knocks.length > 0);
+    await head.flush();
+    expect([knocks, answers]).toEqual([[0], []]);
+    await worker.close();
+    // The server may not know yet that it is gone.
+    await until("the server says that nobody hears it", () => {
+      head.knock?.(subject, answer);
+      return answers.length > 0;
+    });
+    expect(answers[0]).toBe(`${answer} 0`);
+    expect(head.counters).toEqual({ denied: 0, dropped: 0 });
+  });
+});
 
 describe("a key", () => {
   it("that is missing, malformed or unknown is refused as NOT_AUTHORIZED", async () => {

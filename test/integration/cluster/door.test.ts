@@ -19,7 +19,7 @@ const PRIVATE = 0o077;
 
 let runtimeDir: string;
 let parent: string;
-let revoked: Connection[];
+let revoked: { readonly identity: string }[];
 beforeEach(async () => {
   parent = await temporaryFolder();
   runtimeDir = join(parent, `lg-${randomBytes(4).toString("hex")}`);
@@ -35,9 +35,16 @@ const newConnection = async (): Promise<Connection> => ({
   seed: "SU",
 });
 
+const NO_HEADS = {
+  mintHead: async (): Promise<never> => {
+    throw new SystemError("NO_CAPACITY", "no head joins here");
+  },
+  hear: (): void => undefined,
+};
+
 async function openDoor(mint = newConnection): Promise<ClientDoor> {
   const door = new ClientDoor({
-    ...{ runtimeDir, stateDir: join(parent, "state"), cluster, mint },
+    ...{ runtimeDir, stateDir: join(parent, "state"), cluster, mint, ...NO_HEADS },
     revoke: async (connection) => void revoked.push(connection),
     log: () => undefined,
   });
@@ -156,7 +163,7 @@ describe("with a real nats-server", () => {
 
   it("the key works, and doesn't once its holder is gone", async () => {
     const door = new ClientDoor({
-      ...{ runtimeDir, stateDir: parent, cluster, log: () => undefined },
+      ...{ runtimeDir, stateDir: parent, cluster, log: () => undefined, ...NO_HEADS },
       mint: async () => ({ natsUrl: server.url, cluster, ...(await keyring.mint("client")) }),
       revoke: ({ identity }) => keyring.remove(identity),
     });

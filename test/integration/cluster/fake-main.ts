@@ -13,6 +13,8 @@ export interface Fake {
   readonly silent?: boolean;
   /** Says at SIGUSR2 that this error is fatal, and ends. */
   readonly fatal?: string;
+  /** The epoch of another head of its cluster that it has heard of by then. */
+  readonly heard?: number;
   /** Takes no order to stop and doesn't mind its supervisor's end. */
   readonly stubborn?: boolean;
   /** Leaves a process behind that does the same. */
@@ -55,7 +57,8 @@ if (fake.slurm) {
 if (!fake.silent) process.send?.({ op: "ready" });
 if (fake.fatal !== undefined) {
   process.on("SIGUSR2", () => {
-    process.send?.({ op: "fatal", error: { code: fake.fatal, what: "so be it", where: {} } });
+    const where = fake.heard === undefined ? {} : { heard: fake.heard };
+    process.send?.({ op: "fatal", error: { code: fake.fatal, what: "so be it", where } });
     setTimeout(() => process.exit(1), 50);
   });
 }

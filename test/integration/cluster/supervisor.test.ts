@@ -1,3 +1,4 @@
+/** The embedded cluster and what ends it. Long because every way to end it is a case. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
@@ -16,7 +17,7 @@ import {
   startEmbedded,
 } from "../../../runtime/client/embedded.ts";
 import { HEAD_RESTARTS_MAX, SHUTDOWN_MS } from "../../../runtime/limits.ts";
-import { findByMark, findByOpenFiles } from "../../../runtime/processes.ts";
+import { findByMark, findByOpenFiles, identityOf } from "../../../runtime/processes.ts";
 import type { Fake } from "./fake-main.ts";
 import { busOf, cleanUp, onEnd, temporaryFolder, until } from "./support.ts";
 
@@ -44,25 +45,27 @@ async function startReady(stateDir: string, some: Some = {}): Promise<EmbeddedRe
   return started;
 }
 
+type Name = "head" | "head-2" | "worker";
+
 /** What a fake said, oldest first. */
-async function said(stateDir: string, name: "head" | "worker"): Promise<Record<string, unknown>[]> {
+async function said(stateDir: string, name: Name): Promise<Record<string, unknown>[]> {
   const text = await readFile(join(stateDir, "logs", `${name}.log`), "utf8").catch(() => "");
   const lines = text.split("\n").filter((line) => line.startsWith("{"));
   return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 /** What the supervisor configured it with. */
-async function configOf(stateDir: string, name: "head" | "worker") {
+async function configOf(stateDir: string, name: Name) {
   const first = await until(`${name}'s words`, async () => (await said(stateDir, name))[0]);
   return first["config"] as { readonly mark: string; readonly runtimeDir: string };
 }
 
 /** What a fake heard first. */
-async function heardBy(stateDir: string, name: "head" | "worker"): Promise<unknown> {
+async function heardBy(stateDir: string, name: Name): Promise<unknown> {
   return (await said(stateDir, name)).find((line) => "heard" in line)?.["heard"];
 }
 
-async function pidOf(stateDir: string, name: "head" | "worker", life = 1): Promise<number> {
+async function pidOf(stateDir: string, name: Name, life = 1): Promise<number> {
   return await until(`${name}'s life ${life}`, async () => {
     const pids = (await said(stateDir, name)).filter((line) => "pid" in line);
     return pids[life - 1]?.["pid"] as number | undefined;
@@ -78,6 +81,7 @@ async function startCommand(stateDir: string, ...words: readonly "temporary"[]) 
   return { child, ...(JSON.parse(line.toString()) as { mark: string; pid: number }) };
 }
 
+const isRunning = (pid: number): boolean => identityOf(pid) !== undefined;
 const commands = (pids: readonly { readonly pid: number }[]) =>
   Promise.all(
     pids.map(async ({ pid }) =>
@@ -238,6 +242,34 @@ describe("an embedded cluster", () => {
     process.kill(await pidOf(stateDir, "head"), "SIGUSR2");
     expect((await cluster.exited).error).toMatchObject({ code: "LOG_FENCED", what: "so be it" });
     expect((await said(stateDir, "head")).filter((line) => "pid" in line)).toHaveLength(1);
+  });
+
+  it("starts a head again that another of its heads has replaced, to stand by", async () => {
+    const stateDir = await state({ head: { fatal: "LOG_FENCED", heard: 2 } });
+    const cluster = await startReady(stateDir, { standbyHeads: 1 });
+    const other = await pidOf(stateDir, "head-2");
+    process.kill(await pidOf(stateDir, "head"), "SIGUSR2");
+    await pidOf(stateDir, "head", 2);
+    const standby = (await said(stateDir, "head")).flatMap(({ config }) =>
+      config === undefined ? [] : [(config as { readonly standby: boolean }).standby],
+    );
+    expect(standby).toEqual([false, true]);
+    expect(await configOf(stateDir, "head-2")).toMatchObject({ standby: true });
+    expect(isRunning(other)).toBe(true);
+    await cluster.stop();
+    expect(isRunning(other)).toBe(false);
+  });
+
+  it("outlives all its heads but one", async () => {
+    const stateDir = await state({ head: { fatal: "LOG_CORRUPT" } });
+    const cluster = await startReady(stateDir, { standbyHeads: 1 });
+    await pidOf(stateDir, "head-2");
+    process.kill(await pidOf(stateDir, "head"), "SIGUSR2");
+    const log = join(stateDir, "logs", "supervisor.log");
+    const isGivenUp = async () => (await readFile(log, "utf8")).includes("head is given up");
+    await until("the head is given up", isGivenUp);
+    expect(isRunning(cluster.pid)).toBe(true);
+    await cluster.stop();
   });
 
   it("opens Slurm at the head's first wish and ends its jobs, then it, at the end", async () => {

@@ -1,7 +1,7 @@
 /** Two ends over real carriers, for the conformance suite. */
 import { join } from "node:path";
 import { busCarrier, agentCarrier, socketCarrier } from "../../../runtime/link/carrier.ts";
-import { processClock } from "../../../runtime/link/clock.ts";
+import { processClock } from "../../../runtime/clock.ts";
 import { type Channel, connectSocket, listenSocket } from "../../../runtime/bus/socket.ts";
 import type { Bus } from "../../../runtime/bus/bus.ts";
 import { hearing, linkSubject, parseSubject } from "../../../runtime/bus/subjects.ts";
