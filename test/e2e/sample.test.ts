@@ -77,6 +77,7 @@ describe("the sample", () => {
       netcdf: join(output, "results", "sample_sim.nc"),
       slurm: { slurmJobId: "1", state: "COMPLETED", exitCode: 0, launcher: "srun-pmix" },
       filteredReasons: {},
+      quarantine: [],
       warnings: [],
     });
     const { start, phase1, solve, total } = resultOf(first).seconds;

@@ -139,7 +139,12 @@ test("50,000 rows take 4 ranks less than 45 % of the memory each that 1 takes", 
 });
 
 const progressLine = v.strictObject({
-  progress: v.strictObject({ phase: v.string(), fraction: v.number(), seconds: v.number() }),
+  progress: v.strictObject({
+    phase: v.string(),
+    fraction: v.number(),
+    steps: v.number(),
+    seconds: v.number(),
+  }),
 });
 
 test("a solve says a line a second what it does, and its facts at the end", async () => {
@@ -150,6 +155,10 @@ test("a solve says a line a second what it does, and its facts at the end", asyn
   const said = ended.stdout.trimEnd().split("\n").slice(0, -1);
   const lines = said.map((line) => v.parse(progressLine, JSON.parse(line)).progress);
   expect(lines.map(({ phase }) => phase)).toContain("knn");
+  // What its watchdog goes by: they grow as long as it gets on.
+  const steps = lines.map((line) => line.steps);
+  expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+  expect(steps.at(-1)).toBeGreaterThan(0);
   for (const [at, { fraction, seconds }] of lines.entries()) {
     expect(fraction).toBeGreaterThanOrEqual(0);
     expect(fraction).toBeLessThanOrEqual(1);

@@ -29,6 +29,8 @@ const ADDONS = [
   { folder: "runtime/native", target: "ligase_regions", sources: ["binding.gyp", "addon"] },
 ];
 
+/** This file: what it asks of node-gyp goes into what is built. */
+const STEP = "deploy/setup/steps/native.mjs";
 const GYP = "node_modules/node-gyp/bin/node-gyp.js";
 const NAPI = "node_modules/node-addon-api";
 
@@ -80,7 +82,7 @@ async function build(context, one, tools) {
       cpSync(join(root, one.folder, name), join(stage, name), { recursive: true });
     }
     const words = [join(root, GYP), "rebuild", ...options(context)];
-    await tools.run(nodeOf(root), words, { cwd: stage, env: { npm_config_devdir: stage } });
+    await tools.run(nodeOf(root), words, { cwd: stage, env: ownSettings(root, stage) });
     writeFileSync(join(stage, ".done"), "");
   }
   const target = builtFile(root, one);
@@ -91,11 +93,21 @@ async function build(context, one, tools) {
   rmSync(`${target}.refused`, { force: true });
 }
 
+/**
+ * node-gyp takes settings of npm's environment over its own arguments: a person's `nodedir` there
+ * would build for another Node without a word. These come before both.
+ * @param {string} root
+ * @param {string} stage
+ */
+function ownSettings(root, stage) {
+  const prefix = "npm_package_config_node_gyp_";
+  return { [`${prefix}nodedir`]: headersOf(root), [`${prefix}devdir`]: stage };
+}
+
 /** @param {Context} context */
 function options({ root, cache }) {
   const jobs = String(Math.min(4, availableParallelism()));
   return [
-    `--nodedir=${headersOf(root)}`,
     `--python=${pythonOf(cache)}`,
     `--napi_include=${join(root, NAPI)}`,
     `--isal=${hasIsal() ? "yes" : "no"}`,
@@ -110,7 +122,7 @@ function options({ root, cache }) {
  * @param {Addon} one
  */
 function partsOf({ root }, { folder, sources }) {
-  const paths = sources.map((name) => `${folder}/${name}`);
+  const paths = [STEP, ...sources.map((name) => `${folder}/${name}`)];
   const compiler = ask("g++", ["--version"]) ?? "none";
   const packages = [NAPI, "node_modules/node-gyp", `node_modules/node-linux-${process.arch}`];
   const tools = fileParts(

@@ -54,10 +54,16 @@ const record = fc
     ];
     return { bases: "ACGTACGTACGT".slice(0, size), quality, lines, broken };
   });
-/** What begins with `@` before a record without its name is a record's begin for anybody. */
-const records = fc
-  .array(record, { minLength: 1, maxLength: 20 })
-  .filter((all) => all.every((it, i) => it.broken !== "no name" || all[i - 1]?.quality !== "@"));
+/**
+ * What begins with `@` before a record without its name is a record's begin for anybody, and its
+ * bases are the quality that the one before it lacks.
+ */
+const records = fc.array(record, { minLength: 1, maxLength: 20 }).filter((all) =>
+  all.every((it, i) => {
+    const before = all[i - 1];
+    return it.broken !== "no name" || (before?.quality !== "@" && before?.broken !== "no quality");
+  }),
+);
 type Records = typeof records extends fc.Arbitrary<infer T> ? T : never;
 
 function textsOf(sample: Records, newline = "\n"): readonly string[] {
