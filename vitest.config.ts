@@ -1,6 +1,7 @@
 /**
  * Two projects: `unit` starts no servers and may use every core; `real` starts real servers, Slurm
- * and MPI, one file at a time, because two cores are all a test machine has.
+ * and MPI, two files at a time: they wait more than they compute, and two cores are all a test
+ * machine has.
  */
 import { defineConfig } from "vitest/config";
 
@@ -26,7 +27,7 @@ export default defineConfig({
         test: {
           name: "real",
           include: ["test/{integration,parity,fault,e2e,sim}/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 120 * SECOND,
           hookTimeout: 60 * SECOND,
           sequence: { groupOrder: 1 },

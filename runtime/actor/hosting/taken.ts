@@ -1,5 +1,5 @@
 /** A call as its host has it: waiting in a mailbox, running, or over. */
-import type { SystemError } from "../../errors.ts";
+import { type SystemError, toSystemError } from "../../errors.ts";
 import type { ProcessId } from "../../ids.ts";
 import type { Clock } from "../../clock.ts";
 import type { CallContext, ContextSource } from "../context.ts";
@@ -100,6 +100,11 @@ export class TakenCall implements Timed, ContextSource {
   abort(error: SystemError): void {
     this.#aborted ??= error;
     this.#context?.abort(error);
+  }
+
+  /** Why it failed: what a method throws because it was told to stop isn't its own error. */
+  failure(thrown: unknown): SystemError {
+    return this.#aborted ?? toSystemError(thrown, "APPLICATION");
   }
 }
 

@@ -262,7 +262,7 @@ export class Turns {
       }
     } catch (thrown) {
       hosted.active--;
-      this.#fail(call, toSystemError(thrown, "APPLICATION"));
+      this.#fail(call, call.failure(thrown));
       return;
     }
     hosted.active--;
@@ -284,7 +284,7 @@ export class Turns {
         this.#release(call, sinceMs);
       },
       (thrown: unknown) => {
-        this.#fail(call, toSystemError(thrown, "APPLICATION"));
+        this.#fail(call, call.failure(thrown));
         this.#release(call, sinceMs);
       },
     );
@@ -326,7 +326,7 @@ export class Turns {
       step = calls.run(call, () => outflow.step());
     } catch (thrown) {
       hosted.active--;
-      this.#close(call, toSystemError(thrown, "APPLICATION"));
+      this.#close(call, call.failure(thrown));
       return;
     }
     if (!isThenable(step)) {
@@ -341,7 +341,7 @@ export class Turns {
         this.#release(call, sinceMs);
       },
       (thrown: unknown) => {
-        this.#close(call, toSystemError(thrown, "APPLICATION"));
+        this.#close(call, call.failure(thrown));
         this.#release(call, sinceMs);
       },
     );

@@ -278,6 +278,22 @@ describe("cancels and deadlines", () => {
     expect(context?.signal.reason).toMatchObject({ code: "DEADLINE_EXCEEDED" });
     expect(context?.remainingMs).toBe(0);
   });
+
+  test("what a method throws behind its deadline is the deadline's error, not its own", async () => {
+    class Throws {
+      async go(): Promise<void> {
+        const { signal } = callContext();
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        throw new Error("told to stop");
+      }
+    }
+    const { bench, wire } = hosting(Throws);
+    wire.far.handlers?.onItems([[CALL_WITH, 1, "x", "go", [], { deadlineMs: 10 }]]);
+    bench.clock.pass(10);
+    await breathe();
+    bench.clock.turn();
+    expect(wire.far.sent.at(-1)).toMatchObject([ERROR, 1, { code: "DEADLINE_EXCEEDED" }]);
+  });
 });
 
 describe("callContext", () => {
