@@ -157,7 +157,8 @@ export class Agent {
       every(this.#clock, MEMORY_WATCH_MS, () => this.#crew.watchMemory(this.#clock.now())),
     );
     this.#tick();
-    await bus.flush();
+    // A bus that is lost meanwhile comes back with all subscriptions, and hears the next report.
+    await bus.flush().catch(() => undefined);
   }
 
   /** Ends every executor, starts none any more, and leaves no file. */

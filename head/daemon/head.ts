@@ -127,11 +127,9 @@ export class Head {
     this.#seenMs = seen.ms;
     if (this.#options.standby) {
       this.#standBy();
-      await bus.flush();
-      return;
-    }
-    await this.#lead(this.#replica, seen);
-    await bus.flush();
+    } else await this.#lead(this.#replica, seen);
+    // A bus that is lost meanwhile comes back with all subscriptions.
+    await bus.flush().catch(() => undefined);
   }
 
   /** Ends it; the bus is closed. */

@@ -47,7 +47,11 @@ export interface Bus {
   /** Hears a subject (`*` stands for one name) until the bus closes, over reconnections too. */
   subscribe(subject: string, onMessage: BusListener): void;
 
-  /** Settles when the server has taken all that was published and subscribed before. */
+  /**
+   * Settles when the server has taken all that was published and subscribed before.
+   * @throws {SystemError} NATS_UNREACHABLE when the connection was lost meanwhile: what was
+   * subscribed is said again when it is back, what was published may be lost.
+   */
   flush(): Promise<void>;
 
   onState(listener: (state: BusState) => void): void;

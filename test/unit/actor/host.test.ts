@@ -279,7 +279,7 @@ describe("cancels and deadlines", () => {
     expect(context?.remainingMs).toBe(0);
   });
 
-  test("what a method throws behind its deadline is the deadline's error, not its own", async () => {
+  test("what a method throws behind its deadline is the deadline's error", async () => {
     class Throws {
       async go(): Promise<void> {
         const { signal } = callContext();
