@@ -20,15 +20,14 @@ import { agentCarrier, type Carrier, socketCarrier } from "../runtime/link/carri
 import { LinkTable } from "../runtime/link/table.ts";
 import {
   type ActorLife,
-  type Assignment,
   type Done,
   executorOrder,
-  type ExecutorOrder,
   type ExecutorSays,
   parseMessage,
 } from "../runtime/messages.ts";
 import { RefusalLog } from "../runtime/refusals.ts";
 import { ProgressFile } from "./machine/progress.ts";
+import { Orders } from "./orders.ts";
 import { Packer } from "./packing.ts";
 import { mapLigaseImports } from "./programs.ts";
 import { Worksite } from "./work.ts";
@@ -71,11 +70,10 @@ class Executor {
   readonly #logs = new LogStreams();
   readonly #progress: ProgressFile;
   readonly #sayings: Packer<ExecutorSays>;
-  /** By task, in the order given. */
-  readonly #waiting = new Map<string, Assignment>();
-  readonly #aborts = new Map<string, AbortController>();
+  readonly #orders: Orders;
   readonly #refusals = new RefusalLog();
-  #working = false;
+  /** When calls get their turn between two assignments. */
+  #sliceEndMs = 0;
 
   constructor(config: ExecutorConfig, agent: Channel) {
     this.#config = config;
@@ -114,6 +112,14 @@ class Executor {
       onEnded: (life, error) => this.#say({ op: "ended", ...life, error: error.toData() }),
       onOver: () => process.exit(0),
     });
+    this.#orders = new Orders({
+      run: (assignment, signal) => this.#site.run(assignment, signal),
+      end: (life) => this.#site.end(life),
+      renew: (fromMs) => this.#site.lease.renew(fromMs),
+      onBegin: () => this.#beginSlice(),
+      onDone: (done, isLast) => this.#done(done, isLast),
+      onRest: keepCompiled,
+    });
     agent.onFrame((frame) => this.#hear(frame));
   }
 
@@ -147,7 +153,7 @@ class Executor {
     if (sourceOf(frame) === this.#config.agentProcess && !isLinkFrame(frame)) {
       const { value } = decodeFrame(frame);
       if (!Array.isArray(value)) this.#logs.take(value);
-      else for (const order of parseMessage(orders, value)) this.#obey(order);
+      else for (const order of parseMessage(orders, value)) this.#orders.obey(order);
       return;
     }
     try {
@@ -170,54 +176,22 @@ class Executor {
     else this.#logs.take(value);
   }
 
-  #obey(order: ExecutorOrder): void {
-    switch (order.op) {
-      case "run":
-        this.#waiting.set(order.assignment.task, order.assignment);
-        if (!this.#working) void this.#work();
-        return;
-      case "cancel":
-        this.#aborts.get(order.task)?.abort();
-        this.#waiting.delete(order.task);
-        return;
-      case "end":
-        this.#end(order);
-        return;
-      case "lease":
-        this.#site.lease.renew(order.fromMs);
-        return;
-      default:
-        order satisfies never;
-    }
+  /** Says what came of an assignment; between thousands of them calls to those that live come. */
+  #done(done: Done, isLast: boolean): Promise<void> | undefined {
+    this.#say({ op: "done", done });
+    if (isLast) this.#sayings.flush();
+    if (performance.now() < this.#sliceEndMs) return undefined;
+    this.#sayings.flush();
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#beginSlice();
+        resolve();
+      });
+    });
   }
 
-  /** An actor ends, or won't begin: nobody is told of one that hasn't begun. */
-  #end({ actorId, incarnation }: ActorLife): void {
-    const task = `host/${actorId}`;
-    if (this.#waiting.get(task)?.attempt === incarnation) this.#waiting.delete(task);
-    else this.#site.end({ actorId, incarnation });
-  }
-
-  async #work(): Promise<void> {
-    this.#working = true;
-    let sliceEndMs = performance.now() + TURN_SLICE_MS;
-    for (const [task, assignment] of this.#waiting) {
-      this.#waiting.delete(task);
-      const { attempt } = assignment;
-      const abort = new AbortController();
-      this.#aborts.set(task, abort);
-      const outcome = await this.#site.run(assignment, abort.signal);
-      this.#aborts.delete(task);
-      this.#say({ op: "done", done: { task, attempt, outcome } });
-      if (this.#waiting.size === 0) this.#sayings.flush();
-      if (performance.now() < sliceEndMs) continue;
-      // Thousands of constructors in a row: calls of those that live come in between.
-      this.#sayings.flush();
-      await new Promise((resolve) => setImmediate(resolve));
-      sliceEndMs = performance.now() + TURN_SLICE_MS;
-    }
-    this.#working = false;
-    keepCompiled();
+  #beginSlice(): void {
+    this.#sliceEndMs = performance.now() + TURN_SLICE_MS;
   }
 
   #say(saying: ExecutorSays): void {

@@ -2,7 +2,7 @@
  * Kills in phase 1: whoever dies, the shards are those of an undisturbed run, and none is made
  * twice.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isAlive } from "../../runtime/processes.ts";
 import {
   freeze,
@@ -15,40 +15,24 @@ import {
   thaw,
 } from "../e2e/processes.ts";
 import {
-  cleanUp,
   digestsOf,
   type Ended,
   errorOf,
   factsNamed,
   factsOf,
   namesIn,
-  newPlace,
   patience,
-  type Place,
   resultOf,
   run,
   until,
 } from "../e2e/support.ts";
-import { frozenRun, makeReads, SHARDS, shardTimes, undisturbedShards } from "./support.ts";
+import { expected, inputs, place, useReads } from "./reads-suite.ts";
+import { frozenRun, SHARDS, shardTimes } from "./support.ts";
 
-/** Holds the reads of all these tests. */
-let shared: Place;
-let inputs: readonly string[];
-let expected: readonly string[];
-let place: Place;
 let output: string;
 let args: string[];
 
-beforeAll(async () => {
-  shared = await newPlace();
-  inputs = await makeReads(shared);
-  expected = await undisturbedShards(shared, inputs);
-}, 240_000);
-beforeEach(async () => {
-  place = await newPlace();
-});
-afterEach(() => cleanUp(shared));
-afterAll(() => cleanUp());
+useReads();
 
 /** A run that stands still, with some receipts in its log. */
 async function frozen(options: { executors?: number; committed?: number } = {}) {

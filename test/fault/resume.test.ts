@@ -4,39 +4,22 @@
  */
 import { appendFile, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { nothingLeft } from "../e2e/processes.ts";
 import {
-  cleanUp,
   digestsOf,
   errorOf,
   factsNamed,
   makeInputs,
   namesIn,
-  newPlace,
-  type Place,
   resultOf,
   run,
   startRun,
 } from "../e2e/support.ts";
-import { atGate, frozenRun, makeGate, makeReads, SHARDS, undisturbedShards } from "./support.ts";
+import { expected, inputs, place, useReads } from "./reads-suite.ts";
+import { atGate, frozenRun, makeGate, SHARDS } from "./support.ts";
 
-/** Holds the reads of all these tests. */
-let shared: Place;
-let inputs: readonly string[];
-let expected: readonly string[];
-let place: Place;
-
-beforeAll(async () => {
-  shared = await newPlace();
-  inputs = await makeReads(shared);
-  expected = await undisturbedShards(shared, inputs);
-}, 240_000);
-beforeEach(async () => {
-  place = await newPlace();
-});
-afterEach(() => cleanUp(shared));
-afterAll(() => cleanUp());
+useReads();
 
 /** Which file stands under each name in the embeddings, and since when. */
 async function standing(output: string): Promise<ReadonlyMap<string, string>> {

@@ -79,7 +79,11 @@ export async function realWorld(): Promise<SlurmWorld> {
     pass: () => delay(30),
     failNode: async () => {
       await control("update", "nodename=n1", "state=down", "reason=test");
-      await control("update", "nodename=n1", "state=resume");
+      // Its own daemon may have registered it anew by now: an idle node can't be resumed.
+      await control("update", "nodename=n1", "state=resume").catch(async (error: unknown) => {
+        const { stdout } = await run("sinfo", ["-h", "-n", "n1", "-o", "%T"], { env });
+        if (stdout.includes("down")) throw error;
+      });
     },
     requeue: async ({ id }) => {
       await control("update", `jobid=${id}`, "requeue=1");

@@ -1,7 +1,7 @@
 /**
  * An executor in a simulation: what `worker/executor.ts` and `worker/work.ts` do, without user code
- * and without sockets. It plans, makes, looks at and probes shards by the project's own code, and
- * hosts named actors by its own lease.
+ * and without sockets. It takes orders, plans, makes, looks at and probes shards by the project's
+ * own code, and hosts named actors by its own lease.
  */
 import type { PlanFile } from "../../../runtime/dataset/plan.ts";
 import { readPlan, runPlan } from "../../../runtime/dataset/plan.ts";
@@ -23,6 +23,7 @@ import type { Storage } from "../../../runtime/storage/storage.ts";
 import type { TaskBatch } from "../../../worker/core/state.ts";
 import type { CrewPorts } from "../../../worker/crew.ts";
 import { Lease } from "../../../worker/lease.ts";
+import { Orders } from "../../../worker/orders.ts";
 import { halves, NumberReader, type Numbers } from "../cluster/program.ts";
 import type { SimProcess } from "../core/process.ts";
 import type { SimCrewPorts, SimLife } from "./crew.ts";
@@ -42,12 +43,10 @@ type WorkOf<Kind extends Work["kind"]> = Extract<Work, { kind: Kind }>;
 /** One process of it. */
 export class SimExecutor {
   readonly #ports: ExecutorPorts;
-  readonly #waiting = new Map<string, Assignment>();
-  readonly #aborts = new Map<string, AbortController>();
+  readonly #orders: Orders;
   readonly #plans = new Map<string, PlanFile>();
   readonly #lives = new Map<string, SimLife & { readonly name: string }>();
   readonly #lease: Lease;
-  #working = false;
   /** Where its stage is. */
   batch: TaskBatch | undefined;
 
@@ -56,37 +55,25 @@ export class SimExecutor {
     const { process } = ports;
     const now = (): number => process.machine.bootMs();
     this.#lease = new Lease(() => this.#leaseOver(), now, process);
+    this.#orders = new Orders({
+      run: (assignment, signal) => this.#run(assignment, signal),
+      end: (life) => this.#endLife(life, "it was ended on request"),
+      renew: (fromMs) => {
+        this.#lease.renew(fromMs);
+        ports.lives.look();
+      },
+      onDone: (done) => {
+        ports.say({ op: "done", done });
+        return undefined;
+      },
+    });
     process.whenKilled(() => {
       for (const life of this.#lives.values()) ports.lives.end(life.name, life);
     });
   }
 
   obey(order: ExecutorOrder): void {
-    switch (order.op) {
-      case "run":
-        this.#waiting.set(order.assignment.task, order.assignment);
-        if (!this.#working) void this.#work();
-        return;
-      case "cancel":
-        this.#aborts.get(order.task)?.abort();
-        this.#waiting.delete(order.task);
-        return;
-      case "end":
-        this.#endOrdered(order);
-        return;
-      case "lease":
-        this.#lease.renew(order.fromMs);
-        this.#ports.lives.look();
-        return;
-      default:
-        order satisfies never;
-    }
-  }
-
-  #endOrdered({ actorId, incarnation }: ActorLife): void {
-    const task = `host/${actorId}`;
-    if (this.#waiting.get(task)?.attempt === incarnation) this.#waiting.delete(task);
-    else this.#endLife({ actorId, incarnation }, "it was ended on request");
+    this.#orders.obey(order);
   }
 
   #endLife({ actorId, incarnation }: ActorLife, what: string): void {
@@ -100,19 +87,6 @@ export class SimExecutor {
 
   #leaseOver(): void {
     for (const life of [...this.#lives.values()]) this.#endLife(life, "its lease is over");
-  }
-
-  async #work(): Promise<void> {
-    this.#working = true;
-    for (const [task, assignment] of this.#waiting) {
-      this.#waiting.delete(task);
-      const abort = new AbortController();
-      this.#aborts.set(task, abort);
-      const outcome = await this.#run(assignment, abort.signal);
-      this.#aborts.delete(task);
-      this.#ports.say({ op: "done", done: { task, attempt: assignment.attempt, outcome } });
-    }
-    this.#working = false;
   }
 
   async #run(assignment: Assignment, signal: AbortSignal): Promise<Outcome> {
