@@ -32,20 +32,22 @@ export const CHECKS = [
 ];
 
 /** The tidy test, unit tests and the replay test. */
-export const UNIT = vitest("unit", 15 * MINUTE);
+export const UNIT = vitest(["unit"], 15 * MINUTE);
 /** Everything on real servers, Slurm, MPI and real processes. */
-export const REAL = vitest("real", 60 * MINUTE);
+export const REAL = vitest(["real", "sim"], 60 * MINUTE);
 
 /**
- * @param {string} project
+ * @param {readonly string[]} projects
  * @param {number} timeoutMs
  * @returns {Stage}
  */
-function vitest(project, timeoutMs) {
-  const report = join(REPORTS, `vitest-${project}.json`);
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const args = ["run", "--project", project, ...reporters];
-  return { name: `tests (${project})`, program: "vitest", args, timeoutMs, report };
+function vitest(projects, timeoutMs) {
+  const name = projects.join(", ");
+  const report = join(REPORTS, `vitest-${projects.join("-")}.json`);
+  const reporters = ["default", "json", "./test/retried.ts"].map((one) => `--reporter=${one}`);
+  const which = projects.flatMap((project) => ["--project", project]);
+  const args = ["run", ...which, ...reporters, `--outputFile.json=${report}`];
+  return { name: `tests (${name})`, program: "vitest", args, timeoutMs, report };
 }
 
 /**
