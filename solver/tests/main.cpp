@@ -1,5 +1,6 @@
 // Runs the closed-form cases on the ranks it was given, or times the spectrum of a graph in a file:
 //   mpirun -n R solver_tests                    a JSON line for each case; exit 1 when one fails
+//   solver_tests --load FILE                    seconds and bytes of six loads of a Parquet file
 //   mpirun -n R solver_tests --spectrum FILE    { int64 nodes, edges; { int32, int32, double }... }
 #include <mpi.h>
 
@@ -10,6 +11,8 @@
 
 #include "algebra/dense.h"
 #include "common/errors.h"
+#include "common/pages.h"
+#include "input/shard.h"
 #include "report.h"
 #include "spectrum/spectrum.h"
 
@@ -43,6 +46,21 @@ void timeSpectrum(Report& report, const std::string& path) {
               (long long)found.products, residual, found.parts.size());
 }
 
+/// What one rank takes to load a file, into fresh memory each time.
+void timeLoad(const std::string& path) {
+  const Manifest manifest = describeFile(path);
+  const Shard& shard = manifest.shards.front();
+  const auto values = (size_t)(manifest.rows * manifest.dimensions);
+  for (int run = 0; run < 6; run++) {
+    const double start = MPI_Wtime();
+    FloatPages rows;
+    rows.resize(values);
+    readRows(path, shard, manifest.dimensions, {0, manifest.rows}, rows.data());
+    const double seconds = MPI_Wtime() - start;
+    std::printf("{\"seconds\":%.4f,\"bytes\":%zu}\n", seconds, values * sizeof(float));
+  }
+}
+
 int run(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   useOneBlasThread();
@@ -50,10 +68,13 @@ int run(int argc, char** argv) {
   try {
     if (argc == 3 && std::string(argv[1]) == "--spectrum") {
       timeSpectrum(report, argv[2]);
+    } else if (argc == 3 && std::string(argv[1]) == "--load") {
+      timeLoad(argv[2]);
     } else {
       spectrumCases(report);
       heatCases(report);
       productCases(report);
+      levelCases(report);
     }
   } catch (...) {
     abortAll(currentError());

@@ -46,5 +46,6 @@ double difference(const std::vector<double>& a, const std::vector<double>& b);
 void spectrumCases(Report& report);
 void heatCases(Report& report);
 void productCases(Report& report);
+void levelCases(Report& report);
 
 }  // namespace ligase::tests

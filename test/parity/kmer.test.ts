@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KmerEmbedder } from "../../actors/embedder.ts";
 import { fastqSource } from "../../actors/fastq/source.ts";
 import { encoderOf } from "../../actors/model.ts";
-import { writeSample } from "../../actors/sample/simulate.ts";
+import { writeSample } from "../../actors/sample.ts";
 import { ShardWriter } from "../../runtime/dataset/parquet.ts";
 import { ROW_GROUP_ROWS } from "../../runtime/limits.ts";
 

@@ -2,6 +2,7 @@
 
   oracle.py sets FOLDER            writes small sets of shards, prints what each file holds
   oracle.py damaged FOLDER         writes single files, each wrong in one way
+  oracle.py paged FOLDER           writes the same rows in pages of many kinds, prints the files
   oracle.py check RESULT METRIC FILE...   recomputes RESULT from FILEs, prints the differences;
                                    METRIC may be metric:K where K clusters were asked for
 
@@ -129,6 +130,32 @@ def sets(folder):
             at += size
         assert at == len(rows)
     print(json.dumps(made))
+
+
+def paged(folder):
+    """The rows of one file, its pages cut and coded otherwise each time."""
+    rows = np.random.default_rng(3).normal(size=(900, 9)).astype(np.float32)
+    leaf = "embedding.list.element"
+    split = {"column_encoding": {leaf: "BYTE_STREAM_SPLIT"}, "use_dictionary": False}
+    plain = {"use_dictionary": False}
+    small = {"data_page_size": 512, "write_batch_size": 64}
+    kinds = {
+        "plain": plain,
+        "plain-small": {**plain, **small},
+        "split-zstd": {**split, "compression": "zstd"},
+        "split-small": {**split, **small, "compression": "zstd"},
+        "second": {**plain, **small, "data_page_version": "2.0", "compression": "zstd"},
+        "second-split": {**split, "data_page_version": "2.0", "compression": "snappy"},
+        "dictionary": {**small},
+    }
+    files = []
+    for number, (name, options) in enumerate(kinds.items()):
+        place = pathlib.Path(folder, name)
+        place.mkdir(parents=True)
+        kind = "fixed" if number % 2 == 0 else "list"
+        write(place / "rows.parquet", rows, kind, [500, 400], **options)
+        files.append(str(place / "rows.parquet"))
+    print(json.dumps(files))
 
 
 def damaged(folder):
@@ -316,6 +343,8 @@ if __name__ == "__main__":
         sets(*rest)
     elif command == "damaged":
         damaged(*rest)
+    elif command == "paged":
+        paged(*rest)
     else:
         metric, _, asked = rest[1].partition(":")
         check(rest[0], metric, rest[2:], int(asked) if asked else None)

@@ -5,6 +5,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { manifestBytes, parseManifest } from "../../solver/manifest.ts";
 import { SOLVER_EXITS, solve, solverArguments } from "../../solver/solve.ts";
@@ -66,6 +67,15 @@ function hasInstructions(isa: string): boolean {
   const flags = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[1] ?? "";
   return flags.split(" ").includes(isa === "avx512" ? "avx512f" : isa);
 }
+
+test("the bytes are the same however a file's pages are cut and coded", async () => {
+  const files = v.parse(v.array(v.string()), await oracle("paged", inFolder("paged")));
+  const digests = await Promise.all(
+    files.map(async (file, at) => digest(await solved(`paged-${at}`, 2, ["--embeddings", file]))),
+  );
+  expect(files.length).toBeGreaterThan(5);
+  expect(new Set(digests).size).toBe(1);
+});
 
 describe("numpy finds the same", () => {
   test("neighbours, graph, components and heat of several inputs with duplicates", async () => {

@@ -1,7 +1,8 @@
-// Owns the use of the Parquet library; see shard.h. The column is read by levels and values, which
-// are the same for FixedSizeList and List, nullable or not. Values go straight to their place and a
-// batch is checked as a whole; only one that isn't clean is looked at value by value, to name the
-// row. Pages come through a small buffer, so that a large row group costs no memory.
+// Owns the use of the Parquet library; see shard.h. Pages of the plain kind are decoded as they are
+// (pages.h); all else is read by levels and values, which are the same for FixedSizeList and List,
+// nullable or not. Values go straight to their place and a batch is checked as a whole; only one
+// that isn't clean is looked at value by value, to name the row. Pages come through a small buffer,
+// so that a large row group costs no memory.
 #include "input/shard.h"
 
 #include <arrow/io/file.h>
@@ -10,12 +11,12 @@
 #include <parquet/file_reader.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <filesystem>
 #include <memory>
 
 #include "common/errors.h"
+#include "input/pages.h"
 
 namespace ligase {
 
@@ -82,39 +83,30 @@ void checkRowGroups(const parquet::ParquetFileReader& reader, const Shard& shard
   if (rows != shard.rowGroups) badData("row groups differ from the manifest", path);
 }
 
-/// Whether every value is neither infinite nor NaN.
-bool allFinite(const float* values, int64_t count) {
-  uint32_t found = 0;
-  for (int64_t i = 0; i < count; i++) {
-    const uint32_t exponent = std::bit_cast<uint32_t>(values[i]) & 0x7f800000U;
-    found |= exponent == 0x7f800000U ? 1 : 0;
-  }
-  return found == 0;
-}
-
 /// Takes levels and values in their order, checks each row and stores it.
 class RowSink {
  public:
-  RowSink(std::string path, int64_t dimensions, float* out)
-      : path_(std::move(path)), dimensions_(dimensions), out_(out) {}
+  RowSink(std::string path, int64_t dimensions)
+      : path_(std::move(path)), dimensions_(dimensions) {}
 
-  /// Takes rows [skip, skip + keep) of one row group. What follows them is looked at if they are
-  /// its last ones; what stands before is another call's.
+  /// Takes rows [lo, hi) of one row group. What follows them is looked at if they are its last
+  /// ones; what stands before is another call's.
   /// @param firstRow - of the row group, from 0 in the file.
-  void append(parquet::FloatReader& column, int64_t firstRow, int64_t rows, int64_t skip,
-              int64_t keep) {
-    const int64_t before = skip * dimensions_;
-    if (before > 0 && column.Skip(before) != before) fail("rows are missing", firstRow + skip);
-    row_ = firstRow + skip - 1;
-    end_ = row_ + keep;
+  void append(parquet::FloatReader& column, int64_t firstRow, int64_t rows, Range part,
+              float* out) {
+    const int64_t before = part.lo * dimensions_;
+    if (before > 0 && column.Skip(before) != before) fail("rows are missing", firstRow + part.lo);
+    out_ = out;
+    row_ = firstRow + part.lo - 1;
+    end_ = row_ + part.size();
     inRow_ = dimensions_;
     present_ = column.descr()->max_definition_level();
-    for (int64_t left = keep * dimensions_; left > 0 && column.HasNext();) {
+    for (int64_t left = part.size() * dimensions_; left > 0 && column.HasNext();) {
       left -= takeBatch(column, std::min(left, batchValues));
     }
     if (row_ != end_) fail("rows are missing after this one", row_);
     if (inRow_ != dimensions_) fail("row has fewer than " + expected(), row_);
-    if (skip + keep == rows && column.HasNext()) refuseMore(column);
+    if (part.hi == rows && column.HasNext()) refuseMore(column);
   }
 
  private:
@@ -184,7 +176,7 @@ class RowSink {
 
   const std::string path_;
   const int64_t dimensions_;
-  float* out_;
+  float* out_ = nullptr;
   /// The row being filled and the last one wanted, from 0 in the file.
   int64_t row_ = -1;
   int64_t end_ = -1;
@@ -252,14 +244,16 @@ void readRows(const std::string& path, const Shard& shard, int64_t dimensions, R
   guarded(path, [&] {
     const auto reader = open(path);
     const int column = embeddingColumn(*reader, path);
-    RowSink sink(path, dimensions, out);
+    RowSink sink(path, dimensions);
     int64_t first = 0;
     for (size_t g = 0; g < shard.rowGroups.size(); g++) {
       const int64_t count = shard.rowGroups[g];
       const int64_t lo = std::max(rows.lo, first);
       const int64_t hi = std::min(rows.hi, first + count);
-      if (lo < hi) {
-        sink.append(*floats(*reader, (int)g, column), first, count, lo - first, hi - lo);
+      float* const at = out + (lo - rows.lo) * dimensions;
+      const Range part{lo - first, hi - first};
+      if (lo < hi && !readPages(*reader, (int)g, column, dimensions, part, at)) {
+        sink.append(*floats(*reader, (int)g, column), first, count, part, at);
       }
       first += count;
     }
