@@ -42,8 +42,9 @@ export class KmerEmbedder implements DescribedStage {
   }
 
   /**
-   * A row for each read that is long enough, in the reads' order: `embedding` float32 [n, 136],
-   * `read_id`, `n_tokens` (valid 4-mers). A batch of no reads gives a table of no rows.
+   * A row for each read or pair that is long enough, in their order: `embedding` float32 [n, 136],
+   * `read_id`, `n_tokens` (valid 4-mers; a pair's counts are both mates' together). A batch of no
+   * reads gives a table of no rows.
    * @throws {SystemError} MODEL_INVALID.
    */
   embed(batch: ReadBatch): Promise<Table> {
@@ -79,7 +80,7 @@ export class KmerEmbedder implements DescribedStage {
     const rows = readIds.length;
     const embedding = new Float32Array(rows * dimensions);
     for (const run of composeRuns(tokens.counts, tokensMin)) {
-      await this.#run(session, run, batch, tokens, (index, row) => {
+      await this.#run(session, run, tokens, (index, row) => {
         embedding.set(row, (rowOf[run.reads[index] as number] as number) * dimensions);
       });
     }
@@ -98,7 +99,6 @@ export class KmerEmbedder implements DescribedStage {
   async #run(
     session: InferenceSession,
     run: Run,
-    batch: ReadBatch,
     tokens: Tokens,
     store: (index: number, row: Float32Array) => void,
   ): Promise<void> {
@@ -106,7 +106,7 @@ export class KmerEmbedder implements DescribedStage {
     const rows = run.reads.length;
     const output = this.#output.subarray(0, rows * dimensions);
     await session.run(
-      { tokens: new Tensor("int32", this.#fill(run, batch, tokens), [rows, run.length]) },
+      { tokens: new Tensor("int32", this.#fill(run, tokens), [rows, run.length]) },
       { embedding: new Tensor("float32", output, [rows, dimensions]) },
     );
     for (let index = 0; index < rows; index++) {
@@ -115,12 +115,12 @@ export class KmerEmbedder implements DescribedStage {
   }
 
   /** The run's tokens as int32 [b, l], row-major, padded; valid until the next call. */
-  #fill(run: Run, batch: ReadBatch, tokens: Tokens): Int32Array {
+  #fill(run: Run, tokens: Tokens): Int32Array {
     const size = run.reads.length * run.length;
     if (size > this.#input.length) this.#input = new Int32Array(size);
     const input = this.#input.subarray(0, size);
     for (const [index, read] of run.reads.entries()) {
-      const begin = batch.offsets[read] as number;
+      const begin = tokens.begins[read] as number;
       const count = tokens.counts[read] as number;
       input.set(tokens.values.subarray(begin, begin + count), index * run.length);
       input.fill(PADDING, index * run.length + count, (index + 1) * run.length);

@@ -5,11 +5,7 @@
 import { basename } from "node:path";
 import type { InputSpec } from "../../runtime/dataset/types.ts";
 import { SystemError, type Where } from "../../runtime/errors.ts";
-import { READ_CHUNK_BYTES } from "../../runtime/limits.ts";
-import { lookAtInput, type OpenedInput, openUnchecked } from "./opened.ts";
-import { RecordFault } from "./record.ts";
-
-const LF = 10;
+import { lookAtInput, type OpenedInput, openUnchecked } from "./text/opened.ts";
 
 /**
  * An input as it stands in a job's spec; a file's etag is `<size>-<mtimeNs>`, an object's is S3's.
@@ -26,11 +22,11 @@ export async function identifyInput(uri: string): Promise<InputSpec> {
   }
 }
 
-/** The sample's name: the file's without folder and without .fastq, .fq, .gz. */
+/** The sample's name: the file's without folder, and without what says its format. */
 export function sampleOf(path: string): string {
   const stem = basename(path)
-    .replace(/\.gz$/i, "")
-    .replace(/\.(fastq|fq)$/i, "");
+    .replace(/\.(gz|bgz|bgzf|zst)$/i, "")
+    .replace(/\.(fastq|fq|fasta|fa|fna|ffn|faa|fas)$/i, "");
   return stem === "" ? basename(path) : stem;
 }
 
@@ -58,7 +54,9 @@ function counts(names: readonly string[]): ReadonlyMap<string, number> {
  * The open input, checked to be the one that was identified; the caller closes it.
  * @throws {SystemError} INPUT_CHANGED, INPUT_NOT_FOUND, INPUT_UNREADABLE.
  */
-export async function openInput(input: InputSpec): Promise<OpenedInput> {
+export async function openInput(
+  input: Pick<InputSpec, "uri" | "etag" | "bytes">,
+): Promise<OpenedInput> {
   let opened: OpenedInput | undefined;
   try {
     opened = await openUnchecked(input);
@@ -70,23 +68,8 @@ export async function openInput(input: InputSpec): Promise<OpenedInput> {
   }
 }
 
-/** Lines before `end`; only on the way to an error, to number its record. */
-export async function countLines(opened: OpenedInput, end: number): Promise<number> {
-  const chunk = Buffer.allocUnsafe(READ_CHUNK_BYTES);
-  const fill = opened.sequence(0, end);
-  let lines = 0;
-  for (let read = await fill(chunk); read > 0; read = await fill(chunk)) {
-    const text = chunk.subarray(0, read);
-    for (let at = text.indexOf(LF); at >= 0; at = text.indexOf(LF, at + 1)) lines++;
-  }
-  return lines;
-}
-
-/** A fault of a record, or of the file system, as the error that crosses processes. */
+/** What the file system says, as the error that crosses processes. */
 export function inputError(thrown: unknown, uri: string, where: Where = {}): unknown {
-  if (thrown instanceof RecordFault) {
-    return new SystemError(thrown.code, thrown.message, { uri, ...where }, thrown);
-  }
   if (thrown instanceof SystemError || !(thrown instanceof Error) || !("code" in thrown)) {
     return thrown;
   }
@@ -94,4 +77,26 @@ export function inputError(thrown: unknown, uri: string, where: Where = {}): unk
   const code = missing ? "INPUT_NOT_FOUND" : "INPUT_UNREADABLE";
   const what = missing ? "no such file" : thrown.message;
   return new SystemError(code, what, { uri, ...where }, thrown);
+}
+
+/** What readers count, as texts; the names are those of ReadOutcome's warnings. */
+const WARNINGS: Readonly<Record<string, (n: number) => string>> = {
+  byteOrderMarks: (n) => `${n} of its files begin with a byte order mark, which was passed over`,
+  endBlocksMissing: () => "it lacks BGZF's end block: it may have been cut between two blocks",
+  trailingZeros: () => "zero bytes stand behind its end, which were passed over",
+  duplicateIds: (n) => `${n} ids come again within a shard: was it written twice?`,
+};
+
+/** What of sealed inputs must be said once, by their manifest. */
+export function inputWarnings(
+  inputs: readonly {
+    readonly uri: string;
+    readonly warnings?: Readonly<Record<string, number>> | undefined;
+  }[],
+): string[] {
+  return inputs.flatMap(({ uri, warnings = {} }) =>
+    Object.entries(warnings).map(
+      ([name, n]) => `${uri}: ${WARNINGS[name]?.(n) ?? `${name}: ${n}`}`,
+    ),
+  );
 }

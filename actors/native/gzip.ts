@@ -35,6 +35,9 @@ export interface Inflated {
   readonly padding: number;
 }
 
+/** What a whole gzip stream came to. */
+export type GzipEnd = Pick<Inflated, "consumed" | "padding">;
+
 export interface InflateOptions {
   /** Inflated bytes between restart points, at least; 0 (default): none. */
   readonly spacing?: number;
@@ -72,14 +75,14 @@ const MESSAGES: Readonly<Record<keyof typeof GZIP_FAULTS, string>> = {
 };
 
 /**
- * What a gzip stream holds, in pieces.
+ * What a gzip stream holds, in pieces; at its end, what was read of it in all.
  * @param source - compressed bytes in order; each array is copied before the next is asked for.
  * @throws {GzipError} after all pieces before the damage.
  */
 export async function* inflateGzip(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   options: InflateOptions = {},
-): AsyncGenerator<Inflated, void> {
+): AsyncGenerator<Inflated, GzipEnd> {
   const { spacing = 0, from, pieceBytes = READ_CHUNK_BYTES, force } = options;
   checkCount("spacing", spacing, 0, Number.MAX_SAFE_INTEGER);
   checkCount("pieceBytes", pieceBytes, 1, 2 ** 30);
@@ -93,16 +96,16 @@ export async function* inflateGzip(
     yield* pieces(raw, pieceBytes);
   }
   raw.end();
-  yield* pieces(raw, pieceBytes);
+  return yield* pieces(raw, pieceBytes);
 }
 
 /** The pieces that what was fed gives. */
-async function* pieces(raw: RawInflater, pieceBytes: number): AsyncGenerator<Inflated, void> {
+async function* pieces(raw: RawInflater, pieceBytes: number): AsyncGenerator<Inflated, GzipEnd> {
   for (;;) {
     const { state, bytes, points, consumed, padding, fault } = await raw.next(pieceBytes);
     if (bytes.length > 0) yield { bytes, points, consumed, padding };
     if (state === INFLATE_STATES.fault) throw new GzipError(kindOf(fault), consumed);
-    if (state !== INFLATE_STATES.full) return;
+    if (state !== INFLATE_STATES.full) return { consumed, padding };
   }
 }
 

@@ -3,9 +3,10 @@
  * its reverse complement are one; U is T, either case counts, a window with anything else gives
  * none.
  */
-import { KMER_KEYS_MAX } from "../../runtime/limits.ts";
-import { nativeStatus } from "./addon.ts";
+import { KMER_KEYS_MAX } from "../limits.ts";
+import { LEVELS, type Level, nativeStatus } from "./addon.ts";
 import { checkBytes, checkCount, checkEnds } from "./checks.ts";
+import { merge } from "./kmers/merge.ts";
 import * as plain from "./plain/kmers.ts";
 import type { RawTranslate } from "./translate.ts";
 
@@ -84,7 +85,7 @@ export function addKmerCounts(
   other: KmerCounts,
   keysMax: number = KMER_KEYS_MAX,
 ): KmerCounts {
-  return plain.merge(one, other, keysMax);
+  return merge(one, other, keysMax);
 }
 
 /** The number of k-mers by how often they occur, 1..most; the last place also counts more. */
@@ -104,14 +105,15 @@ export class Sketch {
   readonly maxHash: bigint;
   readonly #raw: RawSketch;
 
-  /** @param k - 1..31. @param scaled - one of so many hashes is kept; 1..2^31. */
-  constructor(k: number, scaled: number, force?: Force) {
+  /** @param k - 1..31. @param scaled - keeps one hash of so many, 1..2^31. */
+  constructor(k: number, scaled: number, force?: Level | "typescript") {
     checkCount("k", k, 1, 31);
     checkCount("scaled", scaled, 1, 2 ** 31);
     this.k = k;
     this.maxHash = scaled === 1 ? 2n ** 64n - 1n : BigInt(Math.round(2 ** 64 / scaled));
-    const { Sketch: Raw } = rawOf(force);
-    this.#raw = new Raw(k, this.maxHash);
+    const isScript = force === "typescript";
+    const { Sketch: Raw } = rawOf(isScript ? force : undefined);
+    this.#raw = new Raw(k, this.maxHash, LEVELS[isScript ? "plain" : (force ?? "avx512")]);
   }
 
   async add(sequences: Sequences): Promise<void> {
@@ -151,7 +153,7 @@ export interface RawCounting {
   countTetramers(bases: Uint8Array, ends: Int32Array): Promise<Int32Array>;
   minimisers(bases: Uint8Array, ends: Int32Array, k: number): Promise<BigUint64Array>;
   readonly KmerTable: new (k: number, keysMax: number) => RawKmerTable;
-  readonly Sketch: new (k: number, maxHash: bigint) => RawSketch;
+  readonly Sketch: new (k: number, maxHash: bigint, level: number) => RawSketch;
 }
 
 export interface RawKmers extends RawCounting {

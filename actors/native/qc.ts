@@ -4,7 +4,7 @@
  *
  * One difference is meant: fastp forgets to count what it trims by a table of adapters.
  */
-import { QC_ADAPTERS_MAX, QC_CYCLES_MAX } from "../../runtime/limits.ts";
+import { QC_ADAPTERS_MAX, QC_CYCLES_MAX } from "../limits.ts";
 import { LEVELS, type Level, nativeStatus } from "./addon.ts";
 import { checkBytes, checkCount, checkEnds } from "./checks.ts";
 import { PlainQcCounter } from "./plain/qc-counter.ts";

@@ -100,7 +100,11 @@ export class RecordScanner {
 }
 
 /** The names of a batch as strings. */
-export function namesOf({ names, nameEnds, records }: RecordBatch): string[] {
+export function namesOf({
+  names,
+  nameEnds,
+  records,
+}: Pick<RecordBatch, "names" | "nameEnds" | "records">): string[] {
   const bytes = Buffer.from(names.buffer, names.byteOffset, names.length);
   // One string that the names are slices of; beyond ASCII, bytes and characters differ.
   const all = bytes.toString("latin1");

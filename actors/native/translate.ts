@@ -2,7 +2,7 @@
  * Translation in six frames, and open reading frames: from stop to stop, open at the ends of the
  * sequence; the longest one of a sequence or all, never an average of frames.
  */
-import { ORF_LENGTH_MIN } from "../../runtime/limits.ts";
+import { ORF_LENGTH_MIN } from "../limits.ts";
 import { nativeStatus } from "./addon.ts";
 import { checkCount } from "./checks.ts";
 import { geneticCode } from "./codes.ts";

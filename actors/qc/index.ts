@@ -19,6 +19,10 @@ export {
   type ReadStart,
   readStart,
 } from "./probe.ts";
+export { REPORT_FILE } from "./seal/merge.ts";
+export { askedOf, type QcAsked } from "./shards/decisions.ts";
+export { withQc } from "./shards/source.ts";
+export { parseSampleSheet, type SampleRow } from "./sheet.ts";
 export { fastpJson, type FastpReport, fastpReport, type ReportOf } from "./report.ts";
 export { type Repeats, repeatsOf, type Seen } from "./seen.ts";
 export { sourmashJson, type SketchOf, spectrumSummary, type SpectrumSummary } from "./spectrum.ts";

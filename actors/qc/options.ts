@@ -22,7 +22,8 @@ const adapter = v.optional(
   "auto",
 );
 
-const optionsSchema = v.strictObject({
+/** All options under fastp's names; what is left out has its default. */
+export const settingsSchema = v.strictObject({
   phred64: v.optional(v.boolean()),
   disable_adapter_trimming: flag,
   adapter_sequence: adapter,
@@ -67,7 +68,7 @@ const optionsSchema = v.strictObject({
 });
 
 /** All options, each with a value; plain JSON. `phred64` is absent where the probe decides. */
-export type QcSettings = v.InferOutput<typeof optionsSchema>;
+export type QcSettings = v.InferOutput<typeof settingsSchema>;
 
 /** Options that were asked for; the rest are the preset's, then fastp's. */
 export type QcGiven = Partial<QcSettings>;
@@ -91,12 +92,30 @@ export const QC_PRESETS = {
     disable_trim_poly_g: true,
     disable_quality_filtering: true,
     disable_length_filtering: true,
+    // Where one bound is asked for by name, the others stay without effect.
+    unqualified_percent_limit: 100,
+    n_base_limit: COUNT_MAX,
+    length_required: 0,
   },
 } as const satisfies Readonly<Record<string, QcGiven>>;
 export type QcPreset = keyof typeof QC_PRESETS;
 
+/** What a preset turns off is on again where one of these is asked for by name. */
+const TURNED_ON = {
+  disable_adapter_trimming: ["adapter_sequence", "adapter_sequence_r2", "detect_adapter_for_pe"],
+  disable_trim_poly_g: ["trim_poly_g", "poly_g_min_len"],
+  disable_quality_filtering: [
+    "qualified_quality_phred",
+    "unqualified_percent_limit",
+    "n_base_limit",
+    "average_qual",
+  ],
+  disable_length_filtering: ["length_required", "length_limit"],
+} as const satisfies QcGivenNames;
+type QcGivenNames = Partial<Record<keyof QcSettings, readonly (keyof QcSettings)[]>>;
+
 /** Names of all options, as fastp has them. */
-export const QC_OPTION_NAMES: readonly string[] = Object.keys(optionsSchema.entries);
+export const QC_OPTION_NAMES: readonly string[] = Object.keys(settingsSchema.entries);
 
 /**
  * All options: what is given, over the preset, over fastp's defaults.
@@ -108,19 +127,25 @@ export function qcSettings(preset: string, given: Readonly<Record<string, unknow
     const known = Object.keys(QC_PRESETS).join(", ");
     throw new SystemError("USAGE", `no preset of quality control "${preset}"; there are ${known}`);
   }
-  const parsed = v.safeParse(optionsSchema, { ...base, ...given });
+  const parsed = v.safeParse(settingsSchema, { ...base, ...turnedOn(given), ...given });
   if (!parsed.success) throw new SystemError("USAGE", said(parsed.issues[0]));
   const settings = parsed.output;
-  // A preset's `off` gives way to what is asked for by name.
-  const polyGAsked = given["trim_poly_g"] === true && given["disable_trim_poly_g"] === undefined;
-  if (polyGAsked) return { ...settings, disable_trim_poly_g: false };
   if (settings.trim_poly_g && settings.disable_trim_poly_g) {
     throw new SystemError("USAGE", "trim_poly_g and disable_trim_poly_g exclude each other");
   }
   return settings;
 }
 
-function said(issue: v.InferIssue<typeof optionsSchema>): string {
+/** What of a preset gives way to what is asked for by name, which else would do nothing. */
+function turnedOn(given: Readonly<Record<string, unknown>>): Partial<QcSettings> {
+  const isAsked = (name: string): boolean => given[name] !== undefined && given[name] !== false;
+  const on = Object.entries(TURNED_ON).filter(([, names]) => names.some(isAsked));
+  // Qualified bases count by their share: a preset that allows of any has none.
+  const share = isAsked("qualified_quality_phred") ? { unqualified_percent_limit: 40 } : {};
+  return { ...Object.fromEntries(on.map(([name]) => [name, false])), ...share };
+}
+
+function said(issue: v.InferIssue<typeof settingsSchema>): string {
   const key = issue.path?.[0]?.key;
   const name = typeof key === "string" ? key : "";
   if (issue.expected === "never") {

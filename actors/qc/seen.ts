@@ -78,8 +78,15 @@ export class SeenCounter {
 
   /** All that was seen so far; the consumer owns it. */
   seen(): Seen {
-    const keys = this.#slots.filter((key) => key !== FREE).sort();
-    const counts = keys.map((key) => this.#counts[this.#slotOf(key)] ?? 0);
+    const keys = new Float64Array(this.#size);
+    let n = 0;
+    for (let slot = 0; slot < this.#slots.length; slot++) {
+      const key = this.#slots[slot] as number;
+      if (key !== FREE) keys[n++] = key;
+    }
+    keys.sort();
+    const counts = new Float64Array(n);
+    for (let i = 0; i < n; i++) counts[i] = this.#counts[this.#slotOf(keys[i] as number)] as number;
     return { total: this.#total, keys, counts, halvings: this.#halvings };
   }
 

@@ -127,7 +127,7 @@ export class SampleCounter {
     this.#reads.addReads(reads);
     const outcome = await this.#counter.add(reads);
     const passed = passedOf([outcome]);
-    const kept = keptOf(outcome, passed);
+    const kept = keptOf(outcome, passed, reads.ends);
     await this.#count(kept);
     return { passed, mates: [kept] };
   }
@@ -139,7 +139,10 @@ export class SampleCounter {
     this.#reads.addReads(first, second);
     const outcomes = await this.#counter.addPairs(first, second);
     const passed = passedOf(outcomes);
-    const mates = outcomes.map((outcome) => keptOf(outcome, passed));
+    const ends = [first.ends, second.ends] as const;
+    const mates = outcomes.map((outcome, i) =>
+      keptOf(outcome, passed, i === 0 ? ends[0] : ends[1]),
+    );
     for (const kept of mates) await this.#count(kept);
     return { passed, mates };
   }
@@ -182,8 +185,13 @@ function passedOf(outcomes: readonly QcOutcome[]): Int32Array {
   return places.slice(0, n);
 }
 
-function keptOf(outcome: QcOutcome, passed: Int32Array): QcReads {
-  const { begins, lengths } = outcome;
+function keptOf(outcome: QcOutcome, passed: Int32Array, given: Int32Array): QcReads {
+  const { begins, lengths, bases: all } = outcome;
+  // Where nothing is cut or left out, nothing is copied.
+  const kept = lengths.reduce((sum, length) => sum + length, 0);
+  if (passed.length === lengths.length && kept === all.length) {
+    return { bases: all, qualities: outcome.qualities, ends: given };
+  }
   const ends = new Int32Array(passed.length + 1);
   for (const [at, i] of passed.entries()) ends[at + 1] = (ends[at] ?? 0) + (lengths[i] ?? 0);
   const bases = new Uint8Array(ends.at(-1) ?? 0);

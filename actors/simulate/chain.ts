@@ -4,8 +4,7 @@
  *
  * Invariant of a Chain: `ends` of a row never falls and its fourth is 2^16.
  */
-import type { Random } from "../sample/random.ts";
-import { below } from "./draws.ts";
+import { below, type Random } from "./draws.ts";
 import { checkRange } from "./limits.ts";
 import { type TableName, TABLES } from "./tables.ts";
 

@@ -9,9 +9,8 @@
  * E. coli, 2.47 against 3.45 for Akkermansia; at 1 kb 4.89 against 5.57, 5.23 against 6.23).
  * Islands of a blended chain widen it.
  */
-import { Random } from "../sample/random.ts";
 import { type ChainSpec, chainOf, walk } from "./chain.ts";
-import { below, chance, exponential, gaussian } from "./draws.ts";
+import { below, chance, exponential, gaussian, Random } from "./draws.ts";
 import {
   checkLabel,
   checkRange,

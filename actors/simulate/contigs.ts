@@ -2,9 +2,8 @@
  * Contigs: windows of a community's strains that don't meet, in random order and on either strand,
  * as FASTA. (Windows that overlap leak one into the other and flatter every method.)
  */
-import { Random } from "../sample/random.ts";
 import { type Community, disjointStarts, shuffle, type Strain } from "./community.ts";
-import { apportion, below, chance } from "./draws.ts";
+import { apportion, below, chance, Random } from "./draws.ts";
 import {
   CHUNK_BYTES,
   checkRange,

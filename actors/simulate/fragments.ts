@@ -1,7 +1,6 @@
 /** Fragments of a community's strains as a library holds them: sizes, strands, PCR duplicates. */
-import { Random } from "../sample/random.ts";
 import type { Community, Strain } from "./community.ts";
-import { below, chance, gaussian, Shares } from "./draws.ts";
+import { below, chance, gaussian, Random, Shares } from "./draws.ts";
 import { checkRange, checkWhole, DUPLICATE_WINDOW, READ_BASES_MAX } from "./limits.ts";
 
 /** Sizes of fragments: normal, redrawn while under `min` or over the genome. */

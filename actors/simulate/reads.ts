@@ -36,7 +36,7 @@
  * best. Measured by CPU time on a busy machine (test/unit/simulate/speed.ts): 85-151 MB/s for reads
  * of 1,000 bases, 69-101 MB/s for pairs of 150. Memory for 10 and 40 times the reads: + 5 MB.
  */
-import { Random } from "../sample/random.ts";
+import { Random } from "./draws.ts";
 import type { Community, Strain } from "./community.ts";
 import {
   type Fragment,

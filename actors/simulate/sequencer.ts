@@ -3,9 +3,8 @@
  * where the fragment is shorter than the read, errors by quality, dark cycles of two colours, runs
  * of N.
  */
-import type { Random } from "../sample/random.ts";
 import type { Strain } from "./community.ts";
-import { below, chance, gaussian } from "./draws.ts";
+import { below, chance, gaussian, type Random } from "./draws.ts";
 import type { Fragment } from "./fragments.ts";
 import { checkRange, checkWhole, READ_BASES_MAX } from "./limits.ts";
 import {

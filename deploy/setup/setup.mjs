@@ -8,7 +8,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setUp } from "./runner.mjs";
 import { hashParts } from "./stamps.mjs";
-import { aptStep } from "./steps/apt.mjs";
+import { aptStep, rivalsStep } from "./steps/apt.mjs";
 import { nativeStep } from "./steps/native.mjs";
 import { natsStep } from "./steps/nats.mjs";
 import { nodeModulesStep } from "./steps/node-modules.mjs";
@@ -28,7 +28,7 @@ import { versitygwStep } from "./steps/versitygw.mjs";
  * @param {boolean} withTests
  */
 function stepsOf(context, withTests) {
-  const tests = withTests ? [testPackagesStep(context)] : [];
+  const tests = withTests ? [rivalsStep(), testPackagesStep(context)] : [];
   return [
     aptStep(),
     nodeModulesStep(context),

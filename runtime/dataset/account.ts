@@ -8,7 +8,7 @@ import { crc32cUpdate } from "../storage/crc32c.ts";
 import { SystemError } from "../errors.ts";
 import { canonicalJson, sha256Hex } from "../ids.ts";
 import { type Outcome, type Receipt, receipt as receiptSchema } from "../messages.ts";
-import { sideFile } from "./names.ts";
+import { sideFile, summaryFile } from "./names.ts";
 import { readShard, type ShardWriter } from "./parquet.ts";
 import { type PlanFile, shardsOfRule } from "./plan.ts";
 import type { ShardRequest, StageDescription } from "./types.ts";
@@ -21,11 +21,14 @@ const receiptParts = v.pick(receiptSchema, [
   "stage",
   "endOfInput",
   "exclusion",
+  "passed",
+  "warnings",
 ]);
 const accountSchema = v.object({
   ...receiptParts.entries,
   /** Its name follows from the shard's: a shard's bytes don't tell the job's id. */
   quarantine: v.optional(v.omit(receiptSchema.entries.quarantine.wrapped, ["file"])),
+  summary: v.optional(v.omit(receiptSchema.entries.summary.wrapped, ["file"])),
 });
 /** What a shard's metadata says; with its rows, names and digests it is the receipt. */
 export type Account = v.InferOutput<typeof accountSchema>;
@@ -59,6 +62,7 @@ export function contentKeyOf(
     decisions: request.decisions,
     input: request.inputIndex,
     sample: request.input.sample,
+    ...(request.input.label === undefined ? {} : { label: request.input.label }),
     range: request.range,
     planned,
     stage,
@@ -116,14 +120,25 @@ export function receiptOf(
   return { file: where.name, contentKey, rows, rowGroups, ...said, ...digests };
 }
 
-/** An account with the name of its side file, by the shard's. */
+/** An account with the names of its side files, by the shard's. */
 function named(
-  { quarantine, ...account }: Account,
+  { quarantine, summary, ...account }: Account,
   shard: string,
-): Omit<Account, "quarantine"> & Pick<Receipt, "quarantine"> {
-  if (quarantine === undefined) return account;
-  const file = sideFile(shard, account.exclusion?.number ?? 0);
-  return { ...account, quarantine: { file, ...quarantine } };
+): Omit<Account, "quarantine" | "summary"> & Pick<Receipt, "quarantine" | "summary"> {
+  const aside = sideFile(shard, account.exclusion?.number ?? 0);
+  return {
+    ...account,
+    ...(quarantine === undefined ? {} : { quarantine: { file: aside, ...quarantine } }),
+    ...(summary === undefined ? {} : { summary: { file: summaryFile(shard), ...summary } }),
+  };
+}
+
+/** Side files of a shard that stands: it counts when all of them do. */
+export function sideFilesOf({
+  quarantine,
+  summary,
+}: Receipt): readonly { readonly file: string; readonly bytes: number }[] {
+  return [quarantine, summary].filter((side) => side !== undefined);
 }
 
 /** What a shard with this receipt comes to, for the head. */

@@ -9,11 +9,13 @@ import { SystemError } from "../errors.ts";
 import { canonicalJson } from "../ids.ts";
 import { DEADLINE_MS_MAX } from "../limits.ts";
 import type { Continuation, DatasetSpec } from "../messages.ts";
+import { type Demand, type DemandOptions, demandOf } from "../resources/demand.ts";
 import { checkUri } from "../storage/uri.ts";
+import { checkNames } from "../usage.ts";
 import { runtimeVersion } from "../version.ts";
 import type { JsonObject, Source } from "./types.ts";
 
-export interface MapOptions {
+export interface MapOptions extends DemandOptions {
   /** Name of the method that takes a batch and returns a Table. */
   readonly method: string;
   /** Records a batch. Bounds: 1..65,536. */
@@ -55,6 +57,11 @@ export interface Sealed {
 const BATCH_SIZE = 1024;
 const BATCH_SIZE_MAX = 65_536;
 
+const MAP_OPTIONS: readonly (keyof MapOptions)[] = [
+  ...(["method", "batchSize", "constructorArgs", "batchTimeoutMs"] as const),
+  ...(["concurrency", "numCpus", "numGpus", "memory", "labels"] as const),
+];
+
 /** Records of a registered source, lazily. */
 export class Dataset {
   readonly #records: Records;
@@ -65,6 +72,7 @@ export class Dataset {
 
   /** The dataset with every batch given to an actor's method; its tables are the rows. */
   mapBatches(type: ActorType, options: MapOptions): MappedDataset {
+    checkNames(options, MAP_OPTIONS);
     const { method, batchSize = BATCH_SIZE, constructorArgs = [], batchTimeoutMs } = options;
     if (!Number.isSafeInteger(batchSize) || batchSize < 1 || batchSize > BATCH_SIZE_MAX) {
       throw new SystemError("USAGE", `batchSize is 1..${BATCH_SIZE_MAX}, not ${batchSize}`);
@@ -77,7 +85,8 @@ export class Dataset {
     }
     const args = JSON.parse(canonicalJson([...constructorArgs])) as unknown[];
     const stage = { actor: type.name, method, constructorArgs: args, batchSize };
-    return new MappedDataset(this.#records, stage, batchTimeoutMs);
+    const asked = { batchTimeoutMs, demand: demandOf(options) };
+    return new MappedDataset(this.#records, stage, asked);
   }
 }
 
@@ -92,15 +101,21 @@ function isTimeout(ms: number): boolean {
   return Number.isSafeInteger(ms) && ms >= 0 && ms <= DEADLINE_MS_MAX;
 }
 
+/** What is asked of a job and isn't what it is: another time it may be asked otherwise. */
+export interface Asked {
+  readonly batchTimeoutMs?: number | undefined;
+  readonly demand?: Demand | undefined;
+}
+
 export class MappedDataset {
   readonly #records: Records;
   readonly #stage: DatasetSpec["stage"];
-  readonly #batchTimeoutMs: number | undefined;
+  readonly #asked: Asked;
 
-  constructor(records: Records, stage: DatasetSpec["stage"], batchTimeoutMs?: number) {
+  constructor(records: Records, stage: DatasetSpec["stage"], asked: Asked = {}) {
     this.#records = records;
     this.#stage = stage;
-    this.#batchTimeoutMs = batchTimeoutMs;
+    this.#asked = asked;
   }
 
   /**
@@ -130,7 +145,7 @@ export class MappedDataset {
         ...(idempotency === undefined ? {} : { idempotency }),
       },
       onSealed,
-      this.#batchTimeoutMs,
+      this.#asked,
     );
   }
 

@@ -18,6 +18,11 @@ export function shardNamed(
   return name === shardFile(jobId, input, shard) ? { input, shard } : undefined;
 }
 
+/** The side file of what a shard's source counted: `qc-<input>-<shard>-<job12>.lqc`. */
+export function summaryFile(shard: string): string {
+  return shard.replace(/^part-(.*)\.parquet$/, "qc-$1.lqc");
+}
+
 /**
  * The side file of a shard: `quarantine-<input>-<shard>-<job12>-<exclusion>.jsonl`; 0 stands for no
  * exclusion.

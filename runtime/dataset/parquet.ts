@@ -38,6 +38,8 @@ import type { Column, Table } from "./types.ts";
 export const ORDINAL = "ordinal";
 /** Name of the constant column that says which sample the rows are of; the last one. */
 export const SAMPLE = "sample";
+/** Name of the constant column with what people call the rows, where they do; behind SAMPLE. */
+export const LABEL = "label";
 
 const CREATED_BY = "ligase";
 /**
@@ -68,16 +70,21 @@ export interface ShardAccount {
 
 /** Collects a shard's tables in order and makes its bytes. Holds all rows until `finish`. */
 export class ShardWriter {
-  readonly #sample: string | undefined;
+  /** Constant columns and their values, behind all others. */
+  readonly #constants: readonly (readonly [string, string])[];
   readonly #batches: RecordBatch[] = [];
   #schema: Schema | undefined;
   #group: readonly (readonly [string, GroupColumn])[] = [];
   #groupRows = 0;
   #rows = 0;
 
-  /** @param options - `sample`: value of the constant column; without it there is none. */
-  constructor(options: { readonly sample?: string } = {}) {
-    this.#sample = options.sample;
+  /** @param options - values of the constant columns; without one there is no such column. */
+  constructor(options: { readonly sample?: string; readonly label?: string } = {}) {
+    const { sample, label } = options;
+    this.#constants = [
+      ...(sample === undefined ? [] : [[SAMPLE, sample] as const]),
+      ...(label === undefined ? [] : [[LABEL, label] as const]),
+    ];
   }
 
   /** Rows so far. */
@@ -93,8 +100,8 @@ export class ShardWriter {
     const columns = this.#withOrdinal(table);
     if (this.#schema === undefined) {
       this.#group = columns.map(([name, column]) => [name, groupColumn(column)]);
-      const sample = this.#sample === undefined ? [] : [[SAMPLE, { type: new Utf8() }] as const];
-      this.#schema = schemaOf([...this.#group, ...sample]);
+      const constants = this.#constants.map(([name]) => [name, { type: new Utf8() }] as const);
+      this.#schema = schemaOf([...this.#group, ...constants]);
     }
     this.#check(columns, table.rows);
     for (let begin = 0; begin < table.rows; ) {
@@ -152,8 +159,8 @@ export class ShardWriter {
   #closeGroup(schema: Schema): void {
     const rows = this.#groupRows;
     const children = this.#group.map(([, column]) => column.take(rows));
-    if (this.#sample !== undefined) {
-      children.push(textData(new Array<string>(rows).fill(this.#sample)));
+    for (const [, value] of this.#constants) {
+      children.push(textData(new Array<string>(rows).fill(value)));
     }
     const type = new Struct(schema.fields);
     const data = makeData({ type, length: rows, nullCount: 0, children });
@@ -204,6 +211,8 @@ function writerProperties(
     .setStatisticsEnabled(EnabledStatistics.None)
     .setMaxRowGroupSize(ROW_GROUP_ROWS)
     .setKeyValueMetadata(new Map([[METADATA_KEY, canonicalJson(metadata)]]));
-  const constant = schema.fields.some((field) => field.name === SAMPLE);
-  return (constant ? builder.setColumnDictionaryEnabled(SAMPLE, true) : builder).build();
+  return [SAMPLE, LABEL]
+    .filter((name) => schema.fields.some((field) => field.name === name))
+    .reduce((built, name) => built.setColumnDictionaryEnabled(name, true), builder)
+    .build();
 }

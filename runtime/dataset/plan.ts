@@ -11,11 +11,18 @@ import { storageOf } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { InputPlan, JsonObject, Plan, ShardRequest } from "./types.ts";
 
+const decided = { decisions: v.exactOptional(v.record(v.string(), v.any())) };
 const inputPlan = v.variant("kind", [
-  v.object({ kind: v.literal("ranges"), ranges: v.array(v.record(v.string(), v.any())) }),
+  v.object({
+    kind: v.literal("ranges"),
+    ranges: v.array(v.record(v.string(), v.any())),
+    ...decided,
+  }),
   v.object({
     kind: v.literal("rule"),
     recordsPerShard: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+    detail: v.exactOptional(v.record(v.string(), v.any())),
+    ...decided,
   }),
 ]);
 
@@ -111,16 +118,17 @@ export function shardRequest(file: PlanFile, input: number, shard: number): Shar
     inputIndex: input,
     shardIndex: shard,
     range,
-    decisions: plan.decisions,
+    decisions: inputPlanned?.decisions ?? plan.decisions,
     batchSize: spec.stage.batchSize,
     ...(spec.onBadRecord === undefined ? {} : { onBadRecord: spec.onBadRecord }),
   };
 }
 
-function rangeOf(input: InputPlan, shard: number): JsonObject | undefined {
+/** What a shard of an input reads; undefined where there is no such shard. */
+export function rangeOf(input: InputPlan, shard: number): JsonObject | undefined {
   if (input.kind === "ranges") return input.ranges[shard];
   const records = input.recordsPerShard;
-  return { firstRecord: shard * records, records };
+  return { ...input.detail, firstRecord: shard * records, records };
 }
 
 /** Shards of a rule input that holds this many records; at least one. */

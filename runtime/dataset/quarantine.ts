@@ -30,9 +30,9 @@ export function sideFileOf(
  * @param folder - the output.
  * @throws {SystemError} SHARD_DAMAGED when one of another size does.
  */
-export async function sideStands(
+async function sideStands(
   folder: string,
-  { file, bytes }: SideFile,
+  { file, bytes }: Pick<SideFile, "file" | "bytes">,
   storage: Storage,
 ): Promise<boolean> {
   const uri = joinUri(folder, file);
@@ -40,6 +40,16 @@ export async function sideStands(
   if (found === undefined || found.bytes === bytes) return found !== undefined;
   const what = `the side file ${file} has ${found.bytes} bytes, and ${bytes} were written`;
   throw new SystemError("SHARD_DAMAGED", what, { uri });
+}
+
+/** Whether all of a shard's side files stand. @throws {SystemError} SHARD_DAMAGED. */
+export async function sidesStand(
+  folder: string,
+  files: readonly Pick<SideFile, "file" | "bytes">[],
+  storage: Storage,
+): Promise<boolean> {
+  for (const side of files) if (!(await sideStands(folder, side, storage))) return false;
+  return true;
 }
 
 /** Excluded records as they stand in the input. */

@@ -4,6 +4,7 @@
  * them.
  */
 import { SystemError } from "../errors.ts";
+import { sha256Hex } from "../ids.ts";
 import type { BatchPlace, Exclusion, Outcome, Receipt, Work } from "../messages.ts";
 import { storageOf } from "../storage/open.ts";
 import type { Storage } from "../storage/storage.ts";
@@ -16,15 +17,17 @@ import {
   endOf,
   finishShard,
   receiptOf,
+  sideFilesOf,
 } from "./account.ts";
 import { mapPortion, portionsOf } from "./batches.ts";
-import { shardFile, sideFile } from "./names.ts";
+import { shardFile, sideFile, summaryFile } from "./names.ts";
 import { ShardWriter } from "./parquet.ts";
 import { type PlanFile, shardRequest } from "./plan.ts";
-import { excludedRecords, sideFileOf, sideStands } from "./quarantine.ts";
+import { excludedRecords, sideFileOf, sidesStand } from "./quarantine.ts";
 import type {
   BadRecord,
   Batch,
+  InputSpec,
   ReadOutcome,
   ShardReader,
   ShardRequest,
@@ -79,8 +82,7 @@ export async function runShard(
   let { exclusion } = where;
   if (standing !== undefined) {
     const found = receiptOf(file, request, { name, uri }, standing, parts.stage.describe());
-    const { quarantine } = found;
-    const isWhole = quarantine === undefined || (await sideStands(folder, quarantine, storage));
+    const isWhole = await sidesStand(folder, sideFilesOf(found), storage);
     if (isWhole) return committed(file, input, found);
     ({ exclusion } = found);
   }
@@ -93,8 +95,17 @@ export async function runShard(
   const side = sideFileOf(computed.aside);
   const sideName = sideFile(name, exclusion?.number ?? 0);
   if (side !== undefined) await createSide(storage, joinUri(folder, sideName), side.bytes);
-  const account =
-    side === undefined ? computed.account : { ...computed.account, quarantine: side.said };
+  const { summary } = read;
+  if (summary !== undefined) {
+    await createSide(storage, joinUri(folder, summaryFile(name)), summary);
+  }
+  const account = {
+    ...computed.account,
+    ...(side === undefined ? {} : { quarantine: side.said }),
+    ...(summary === undefined
+      ? {}
+      : { summary: { bytes: summary.length, sha256: sha256Hex(summary) } }),
+  };
   const contentKey = contentKeyOf(file, request, account);
   const { bytes, receipt } = finishShard(writer, name, contentKey, account);
   if ((await storage.createIfAbsent(uri, bytes)) !== "other")
@@ -139,7 +150,7 @@ async function compute(
   { reader, stage, onBatch }: ShardParts,
   signal: AbortSignal,
 ): Promise<Computed | Extract<Outcome, { kind: "failed" }>> {
-  const rows = new Rows(request.input.sample);
+  const rows = new Rows(request.input);
   const excluded = new Set(exclusion?.records.map(({ position }) => position));
   const portions = portionsOf(reader.read(request), reader, { excluded, halvings });
   let leftOut = 0;
@@ -162,7 +173,7 @@ async function compute(
         describedAs(stage, halvings),
         exclusion,
       );
-      checkSum(account, rows.writer.rows);
+      checkSum(account, rows.passed);
       const aside = await asideOf(request, reader, read, exclusion);
       return { kind: "computed", writer: rows.writer, account, read, aside };
     }
@@ -193,13 +204,16 @@ class Rows {
   readonly reasons = new Map<string, number>();
   /** Whether there was no table yet. */
   isBlank = true;
+  /** Records that were taken. */
+  passed = 0;
 
-  constructor(sample: string) {
-    this.writer = new ShardWriter({ sample });
+  constructor({ sample, label }: InputSpec) {
+    this.writer = new ShardWriter({ sample, ...(label === undefined ? {} : { label }) });
   }
 
   add(table: Table): void {
     this.isBlank = false;
+    this.passed += passedOf(table);
     this.writer.append(table);
     for (const [reason, count] of Object.entries(table.filtered)) {
       this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + count);
@@ -216,19 +230,21 @@ function describedAs(stage: Stage, halvings: number): StageDescription {
 
 function accountOf(
   { onBadRecord }: ShardRequest,
-  { records, quarantined, skipped, endOfInput }: ReadOutcome,
+  { records, quarantined, skipped, endOfInput, filtered = {}, warnings }: ReadOutcome,
   leftOut: number,
-  { reasons }: Rows,
+  { reasons, passed, writer }: Rows,
   stage: StageDescription,
   exclusion: Exclusion | undefined,
 ): Account {
   return {
     records,
-    filtered: Object.fromEntries(reasons),
+    filtered: addReasons(filtered, reasons),
     quarantined: quarantined + (onBadRecord === "quarantine" ? leftOut : 0),
     skipped: skipped + (onBadRecord === "skip" ? leftOut : 0),
     stage,
     ...(endOfInput === undefined ? {} : { endOfInput }),
+    ...(warnings === undefined ? {} : { warnings }),
+    ...(passed === writer.rows ? {} : { passed }),
     ...(exclusion === undefined ? {} : { exclusion }),
   };
 }
@@ -245,9 +261,24 @@ async function asideOf(
   return [...bad, ...(await excludedRecords(reader, request, exclusion))];
 }
 
+/** What the source left out, and what the stage did. */
+function addReasons(
+  filtered: Readonly<Record<string, number>>,
+  reasons: ReadonlyMap<string, number>,
+): Record<string, number> {
+  const all = new Map(Object.entries(filtered).filter(([, count]) => count > 0));
+  for (const [reason, count] of reasons) all.set(reason, (all.get(reason) ?? 0) + count);
+  return Object.fromEntries(all);
+}
+
+/** Records of a batch that a stage has taken. */
+function passedOf({ rows, passed = rows }: Table): number {
+  return passed;
+}
+
 /** in = passed + filtered + quarantined + skipped, before the shard stands for ever. */
-function checkSum({ records, filtered, quarantined, skipped }: Account, rows: number): void {
-  const out = rows + sumOf(filtered) + quarantined + skipped;
+function checkSum({ records, filtered, quarantined, skipped }: Account, passed: number): void {
+  const out = passed + sumOf(filtered) + quarantined + skipped;
   if (out === records) return;
   throw new SystemError("INTERNAL", `the source read ${records} records, ${out} came out`);
 }
@@ -258,7 +289,7 @@ function sumOf(counts: Readonly<Record<string, number>>): number {
 
 /** A stage accounts for every record that it was given. */
 function checkCounts(table: Table, records: number): void {
-  const accounted = table.rows + sumOf(table.filtered);
+  const accounted = passedOf(table) + sumOf(table.filtered);
   if (accounted === records) return;
   const what = `the stage was given ${records} records and accounts for ${accounted}`;
   throw new SystemError("APPLICATION", what);

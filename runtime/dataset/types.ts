@@ -30,6 +30,11 @@ export interface Table {
   readonly columns: Readonly<Record<string, Column>>;
   /** Records that gave no row: reason -> count. rows + sum of this = records of the batch. */
   readonly filtered: Readonly<Record<string, number>>;
+  /**
+   * Records that were taken, where that isn't the number of rows: one of several rows, or records
+   * that are only counted.
+   */
+  readonly passed?: number;
 }
 
 /** One input as it stands in a job's spec: part of the job's identity. */
@@ -41,17 +46,35 @@ export interface InputSpec {
   /** Changes when the bytes do; `<size>-<mtimeNs>` for a local file. */
   readonly etag: string;
   readonly bytes: number;
+  /** The file with the second reads of pairs. */
+  readonly mate?: { readonly uri: string; readonly etag: string; readonly bytes: number };
+  /** Of pairs in one file: mate 1 and mate 2 by turns. */
+  readonly interleaved?: true;
+  /** Of FASTA, where its letters aren't to be told by themselves. */
+  readonly alphabet?: "dna" | "protein";
+  /** What people call all rows of it. */
+  readonly label?: string;
 }
 
-/** How one input is cut into shards. */
-export type InputPlan =
+/** How one input is cut into shards, and what was decided of it. */
+export type InputPlan = InputCuts & {
+  /** In place of the job's decisions, for the shards of this input. */
+  readonly decisions?: JsonObject;
+};
+
+type InputCuts =
   /** Shard i is ranges[i]; the source alone knows what a range means. */
   | { readonly kind: "ranges"; readonly ranges: readonly JsonObject[] }
   /**
    * One-stream inputs (plain gzip): shard i is records [i n, (i + 1) n); the count is found on the
    * way.
    */
-  | { readonly kind: "rule"; readonly recordsPerShard: number };
+  | {
+      readonly kind: "rule";
+      readonly recordsPerShard: number;
+      /** What every shard's range holds beside its records. */
+      readonly detail?: JsonObject;
+    };
 
 /** Made once by the source in an executor, stored by the head as plan.json, never changed. */
 export interface Plan {
@@ -68,8 +91,9 @@ export interface ShardRequest {
   readonly inputIndex: number;
   /** Number of the shard within its input. */
   readonly shardIndex: number;
-  /** `ranges[shardIndex]`, or {firstRecord, records} of a rule. */
+  /** `ranges[shardIndex]`, or {firstRecord, records} of a rule, with its detail. */
   readonly range: JsonObject;
+  /** Its input's, or else the job's. */
   readonly decisions: JsonObject;
   /** Records per yielded batch. */
   readonly batchSize: number;
@@ -107,6 +131,12 @@ export interface ReadOutcome {
    * Set by a rule input when its stream ended in or before this range: records of the whole input.
    */
   readonly endOfInput?: number;
+  /** Records that the source itself left out of its batches: reason -> count. */
+  readonly filtered?: Readonly<Record<string, number>>;
+  /** What isn't wrong enough to refuse, by name: how often it was met; what wasn't isn't there. */
+  readonly warnings?: Readonly<Record<string, number>>;
+  /** What the source counted in the shard's records: a side file, which `merge` takes. */
+  readonly summary?: Uint8Array;
 }
 
 /** A batch of records; the source and the stage agree on what else it holds. */
@@ -141,7 +171,47 @@ export interface Source {
     inputs: readonly InputSpec[],
     onBadRecord?: ShardRequest["onBadRecord"],
   ): Promise<Plan>;
-  open(options: JsonObject): Promise<ShardReader>;
+  /** @param stateFolder - the job's own, for what only saves time. */
+  open(options: JsonObject, stateFolder?: string): Promise<ShardReader>;
+  /** What is made of shards' summaries; a source whose shards have some has it. */
+  readonly merge?: Merge;
+}
+
+/** A file that is made at the seal. */
+export interface MergedFile {
+  /** A name in the output folder, which no shard or side file can have. */
+  readonly file: string;
+  readonly kind: string;
+  /** Left out of a file of all samples. */
+  readonly sample?: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Files of the seal, a pure function of plan and summaries: whoever makes them makes the same. */
+export interface Merge {
+  /**
+   * Files of one sample.
+   * @param parts - its inputs by their number, each with its decisions and the summaries of its
+   * shards, in order, to be read one at a time.
+   */
+  sample(
+    options: JsonObject,
+    parts: readonly MergePart[],
+    samples: readonly string[],
+  ): Promise<readonly MergedFile[]>;
+  /** Files of all samples, out of what was made of each. */
+  all(
+    options: JsonObject,
+    samples: readonly string[],
+    read: (file: string) => Promise<Uint8Array | undefined>,
+  ): Promise<readonly MergedFile[]>;
+}
+
+/** One input of a sample that is merged. */
+export interface MergePart {
+  readonly input: InputSpec;
+  readonly decisions: JsonObject;
+  summaries(): AsyncIterable<{ readonly uri: string; readonly bytes: Uint8Array }>;
 }
 
 /** What a mapped stage says of itself; goes into the shard's metadata and the manifest. */

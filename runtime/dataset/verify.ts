@@ -6,10 +6,10 @@ import { SystemError, toSystemError } from "../errors.ts";
 import type { Outcome } from "../messages.ts";
 import type { Storage } from "../storage/storage.ts";
 import { joinUri } from "../storage/uri.ts";
-import { committed, receiptOf } from "./account.ts";
+import { committed, receiptOf, sideFilesOf } from "./account.ts";
 import { shardFile } from "./names.ts";
 import { type PlanFile, shardRequest } from "./plan.ts";
-import { sideStands } from "./quarantine.ts";
+import { sidesStand } from "./quarantine.ts";
 
 type Verified = Extract<Outcome, { kind: "verified" }>;
 
@@ -56,9 +56,8 @@ async function look(
   try {
     const request = shardRequest(file, input, shard);
     const receipt = receiptOf(file, request, { name, uri }, bytes);
-    const { quarantine } = receipt;
     const { uri: folder } = file.spec.sink;
-    if (quarantine !== undefined && !(await sideStands(folder, quarantine, storage))) return;
+    if (!(await sidesStand(folder, sideFilesOf(receipt), storage))) return;
     const done = committed(file, input, receipt);
     if (done.kind === "committed") found.push({ input, shard, receipt, end: done.end });
   } catch (thrown) {

@@ -6,15 +6,16 @@
 import { constants } from "node:fs";
 import { access, type FileHandle, open, stat } from "node:fs/promises";
 import { isAbsolute } from "node:path";
-import { Readable } from "node:stream";
-import type { InputSpec } from "../../runtime/dataset/types.ts";
-import { SystemError } from "../../runtime/errors.ts";
-import { READ_CHUNK_BYTES, S3_READ_BYTES, S3_READS_AHEAD } from "../../runtime/limits.ts";
-import { fileEtag, readAt } from "../../runtime/storage/folder.ts";
-import { storageOf } from "../../runtime/storage/open.ts";
-import type { Look } from "../../runtime/storage/storage.ts";
-import { isS3, parseObject } from "../../runtime/storage/uri.ts";
-import type { Fill } from "./window.ts";
+import type { InputSpec } from "../../../runtime/dataset/types.ts";
+import { SystemError } from "../../../runtime/errors.ts";
+import { READ_CHUNK_BYTES, S3_READ_BYTES, S3_READS_AHEAD } from "../../../runtime/limits.ts";
+import { fileEtag, readAt } from "../../../runtime/storage/folder.ts";
+import { storageOf } from "../../../runtime/storage/open.ts";
+import type { Look } from "../../../runtime/storage/storage.ts";
+import { isS3, parseObject } from "../../../runtime/storage/uri.ts";
+
+/** Writes the next bytes to the front of `into`; 0 only at the end. */
+export type Fill = (into: Buffer) => Promise<number>;
 
 /** Its reader closes it. Errors are the file system's own, or SystemErrors. */
 export interface OpenedInput {
@@ -22,15 +23,16 @@ export interface OpenedInput {
   readAt(into: Buffer, begin: number): Promise<number>;
   /** Gives bytes [begin, end) in order, read ahead where that pays. */
   sequence(begin: number, end: number): Fill;
-  /** All bytes, for who wants a stream. */
-  stream(): Readable;
   /** @throws {SystemError} INPUT_CHANGED when it isn't what was identified any more. */
   checkUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
 
+/** A file as it was identified. */
+type FileIdentity = Pick<InputSpec, "uri" | "etag" | "bytes">;
+
 /** Opens an input; whether it is what was identified is known when it has been read. */
-export async function openUnchecked(input: InputSpec): Promise<OpenedInput> {
+export async function openUnchecked(input: FileIdentity): Promise<OpenedInput> {
   if (isS3(input.uri)) return new RemoteInput(input);
   return new LocalInput(input, await open(input.uri, "r"));
 }
@@ -59,10 +61,10 @@ async function lookAtObject(uri: string): Promise<Look> {
 }
 
 class LocalInput implements OpenedInput {
-  readonly #input: InputSpec;
+  readonly #input: FileIdentity;
   readonly #file: FileHandle;
 
-  constructor(input: InputSpec, file: FileHandle) {
+  constructor(input: FileIdentity, file: FileHandle) {
     this.#input = input;
     this.#file = file;
   }
@@ -81,10 +83,6 @@ class LocalInput implements OpenedInput {
     };
   }
 
-  stream(): Readable {
-    return this.#file.createReadStream({ highWaterMark: READ_CHUNK_BYTES, autoClose: false });
-  }
-
   async checkUnchanged(): Promise<void> {
     const etag = fileEtag(await this.#file.stat({ bigint: true }));
     if (etag === this.#input.etag) return;
@@ -98,9 +96,9 @@ class LocalInput implements OpenedInput {
 }
 
 class RemoteInput implements OpenedInput {
-  readonly #input: InputSpec;
+  readonly #input: FileIdentity;
 
-  constructor(input: InputSpec) {
+  constructor(input: FileIdentity) {
     this.#input = input;
   }
 
@@ -120,11 +118,6 @@ class RemoteInput implements OpenedInput {
     };
   }
 
-  stream(): Readable {
-    const ahead = new ReadAhead((from, to) => this.#range(from, to), 0, this.#input.bytes);
-    return Readable.from(chunksOf(ahead), { objectMode: false, highWaterMark: READ_CHUNK_BYTES });
-  }
-
   /** Nothing to check: a read of another version is refused. */
   async checkUnchanged(): Promise<void> {}
 
@@ -135,10 +128,6 @@ class RemoteInput implements OpenedInput {
     const { uri, etag } = this.#input;
     return storageOf(uri).readRange(uri, from, to, etag);
   }
-}
-
-async function* chunksOf(ahead: ReadAhead): AsyncGenerator<Buffer> {
-  for (let chunk = await ahead.next(); chunk.length > 0; chunk = await ahead.next()) yield chunk;
 }
 
 /**

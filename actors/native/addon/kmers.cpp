@@ -129,12 +129,13 @@ Napi::Value TableObject<KmerTable>::table(const Napi::CallbackInfo& info) {
   return object;
 }
 
-/** (k, maxHash as bigint) */
+/** (k, maxHash as bigint, level) */
 template <>
 Sketch TableObject<Sketch>::core_of(const Napi::CallbackInfo& info) {
   bool lossless = false;
   return Sketch(info[0].ToNumber().Int32Value(),
-                info[1].As<Napi::BigInt>().Uint64Value(&lossless));
+                info[1].As<Napi::BigInt>().Uint64Value(&lossless),
+                static_cast<Level>(info[2].ToNumber().Int32Value()));
 }
 
 template <>

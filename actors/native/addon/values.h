@@ -37,14 +37,14 @@ inline std::vector<double> copied_doubles(const Napi::Value& value) {
   return copied<double, Napi::Float64Array>(value);
 }
 
-/** A typed array over the array's own memory, which JavaScript frees. */
+/** A typed array over the array's own memory, which comes back when JavaScript collects it. */
 template <class T, class Typed>
 Typed handed_over(Napi::Env env, Array<T>& array) {
   const size_t size = array.size();
   if (size == 0) return Typed::New(env, 0);
-  T* data = array.release();
-  const auto buffer = Napi::ArrayBuffer::New(
-      env, data, size * sizeof(T), [](Napi::Env, void* memory) { std::free(memory); });
+  const Memory block = array.release();
+  const auto give = [block](Napi::Env, void*) { KeptBlocks::shared().give(block); };
+  const auto buffer = Napi::ArrayBuffer::New(env, block.data, size * sizeof(T), give);
   return Typed::New(env, size, buffer, 0);
 }
 

@@ -2,6 +2,7 @@
 #include "kmers.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace ligase {
 namespace {
@@ -91,21 +92,34 @@ void Sketch::add(const Sequences& sequences) {
 
 /** Both strands as letters stand side by side, so that no k-mer is ever built. */
 void Sketch::add_sequence(const uint8_t* bases, size_t n) {
-  constexpr char names[] = "ACGTN";
-  constexpr char mates[] = "TGCAN";
-  letters_.resize(n + 16);
-  reversed_.resize(n + 16);
-  for (size_t i = 0; i < n; i++) {
-    const uint8_t number = base_number(bases[i]);
-    letters_[i] = uint8_t(names[number]);
-    reversed_[n - i - 1] = uint8_t(mates[number]);
-  }
   const auto k = size_t(k_);
-  over_kmers(bases, n, k_, [&](uint64_t, size_t at, bool is_forward) {
-    const uint8_t* from = is_forward ? letters_.data() + at : reversed_.data() + (n - k - at);
-    const uint64_t hash = murmur_hash(from, k, 42);
-    if (hash <= max_hash_) hashes_.add(hash, 1);
-  });
+  if (n < k) return;
+  forward_.resize(n + 2 * RUN_PADDING);
+  backward_.resize(n + 2 * RUN_PADDING);
+  found_.resize(n);
+  uint8_t* const forward = forward_.data() + RUN_PADDING;
+  uint8_t* const backward = backward_.data() + RUN_PADDING;
+  strands_of(bases, n, forward, backward);
+  for (size_t begin = 0; begin < n;) {
+    const void* bad = std::memchr(forward + begin, 0, n - begin);
+    const size_t end = bad == nullptr ? n : size_t(static_cast<const uint8_t*>(bad) - forward);
+    if (end - begin >= k) {
+      const Run run{forward + begin, backward + (n - end), end - begin, k};
+      const size_t count = hash_run_(run, max_hash_, found_.data());
+      for (size_t i = 0; i < count; i++) hashes_.add(found_[i], 1);
+    }
+    begin = end + 1;
+  }
+}
+
+HashRun hash_run_of(Level level) {
+  const Level best = best_level();
+#if defined(__x86_64__)
+  if (level == Level::avx512 && best == Level::avx512) return hash_run_avx512;
+#endif
+  static_cast<void>(best);
+  static_cast<void>(level);
+  return hash_run;
 }
 
 }  // namespace ligase

@@ -8,7 +8,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "../text/kernels.h"
 #include "count-table.h"
+#include "hash-run.h"
 
 namespace ligase {
 
@@ -82,6 +84,9 @@ class KmerTable {
   CountTable counts_;
 };
 
+/** The form of a level, or the plain one where it has none of its own. */
+HashRun hash_run_of(Level level);
+
 /**
  * A FracMinHash sketch as sourmash makes it: of each k-mer's letters, the smaller strand, the first
  * half of MurmurHash3 x64 128 with seed 42; those up to max_hash are kept, with their counts.
@@ -89,7 +94,8 @@ class KmerTable {
  */
 class Sketch {
  public:
-  Sketch(int k, uint64_t max_hash) : k_(k), max_hash_(max_hash) {}
+  Sketch(int k, uint64_t max_hash, Level level)
+      : k_(k), max_hash_(max_hash), hash_run_(hash_run_of(level)) {}
 
   void add(const Sequences& sequences);
   const CountTable& hashes() const { return hashes_; }
@@ -99,8 +105,10 @@ class Sketch {
 
   int k_;
   uint64_t max_hash_;
-  std::vector<uint8_t> letters_;
-  std::vector<uint8_t> reversed_;
+  HashRun hash_run_;
+  std::vector<uint8_t> forward_;
+  std::vector<uint8_t> backward_;
+  std::vector<uint64_t> found_;
   CountTable hashes_;
 };
 

@@ -109,20 +109,6 @@ class PlainKmerTable implements RawKmerTable {
   }
 }
 
-/** What one table over both streams would hold. */
-export function merge(one: KmerCounts, other: KmerCounts, keysMax: number): KmerCounts {
-  const halvings = Math.max(one.halvings, other.halvings);
-  const counts = new Map<bigint, number>();
-  for (const table of [one, other]) {
-    for (const [i, key] of table.keys.entries()) {
-      if (!isSampled(key, halvings)) continue;
-      counts.set(key, (counts.get(key) ?? 0) + (table.counts[i] ?? 0));
-    }
-  }
-  const thinned = thin(counts, keysMax, halvings);
-  return { ...sorted(counts), halvings: thinned, windows: one.windows + other.windows };
-}
-
 class PlainSketch implements RawSketch {
   readonly #k: number;
   readonly #maxHash: bigint;

@@ -1,6 +1,6 @@
 /**
- * Records as flat arrays, and the growing array they are collected in. The arrays are plain heap
- * memory, so that they can be handed to JavaScript without a copy.
+ * Records as flat arrays, and the growing array they are collected in. The arrays are blocks of
+ * memory of their own, so that they can be handed to JavaScript without a copy.
  */
 #pragma once
 #include <cstdint>
@@ -8,6 +8,8 @@
 #include <cstring>
 #include <new>
 #include <utility>
+
+#include "memory.h"
 
 namespace ligase {
 
@@ -21,7 +23,7 @@ class Array {
     swap(other);
     return *this;
   }
-  ~Array() { std::free(data_); }
+  ~Array() { KeptBlocks::shared().give({data_, capacity_ * sizeof(T)}); }
 
   T* data() { return data_; }
   const T* data() const { return data_; }
@@ -56,18 +58,27 @@ class Array {
     std::memmove(data_, data_ + n, (size_ - n) * sizeof(T));
     size_ -= n;
   }
-  /** The memory, owned by the caller from now on (std::free); this array is empty then. */
-  T* release() {
-    size_ = capacity_ = 0;
-    return std::exchange(data_, nullptr);
+  /** The memory, which the caller gives to KeptBlocks in the end; this array is empty then. */
+  Memory release() {
+    size_ = 0;
+    const size_t bytes = std::exchange(capacity_, 0) * sizeof(T);
+    return {std::exchange(data_, nullptr), bytes};
   }
 
  private:
   void reserve(size_t n) {
-    void* grown = std::realloc(data_, (n == 0 ? 1 : n) * sizeof(T));
+    const size_t bytes = (n == 0 ? 1 : n) * sizeof(T);
+    if (bytes >= LARGE_BLOCK) return move_to(KeptBlocks::shared().take(bytes));
+    void* grown = std::realloc(data_, bytes);
     if (grown == nullptr) throw std::bad_alloc();
     data_ = static_cast<T*>(grown);
     capacity_ = n;
+  }
+  void move_to(Memory block) {
+    if (size_ > 0) std::memcpy(block.data, data_, size_ * sizeof(T));
+    KeptBlocks::shared().give({data_, capacity_ * sizeof(T)});
+    data_ = static_cast<T*>(block.data);
+    capacity_ = block.bytes / sizeof(T);
   }
   void swap(Array& other) {
     std::swap(data_, other.data_);

@@ -100,7 +100,7 @@ const Kernels plain_kernels{find, copy_within, copy_between, sums, differences, 
 Level best_level() {
 #if defined(__x86_64__)
   const bool wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                    __builtin_cpu_supports("avx512vl");
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   if (wide) return Level::avx512;
   if (__builtin_cpu_supports("avx2")) return Level::avx2;
 #endif

@@ -35,6 +35,15 @@ export const REQUIREMENTS = [
   { name: "util-linux", programs: ["setpriv"] },
 ];
 
+/**
+ * Programs that tests compare ours with; a test of one that isn't there is skipped, and counted.
+ * @type {readonly Requirement[]}
+ */
+const RIVALS = [
+  { name: "fastp", programs: ["fastp"] },
+  { name: "seqkit", programs: ["seqkit"] },
+];
+
 /** Seconds that apt waits for another package manager. */
 const LOCK_WAIT_S = 300;
 
@@ -47,7 +56,7 @@ const LOCK_WAIT_S = 300;
  * @returns {import("../runner.mjs").Step}
  */
 export function aptStep({
-  missing = missingRequirements,
+  missing = () => missingOf(REQUIREMENTS),
   prefix = rightsPrefix,
   hasApt = () => which("apt-get") !== undefined && which("dpkg-query") !== undefined,
 } = {}) {
@@ -75,6 +84,25 @@ export function aptStep({
         );
       }
       await install(names, rights, tools);
+    },
+  };
+}
+
+/**
+ * What tests compare with, as far as this machine can have it.
+ * @returns {import("../runner.mjs").Step}
+ */
+export function rivalsStep() {
+  const step = aptStep({ missing: () => missingOf(RIVALS) });
+  let isTried = false;
+  return {
+    ...step,
+    name: "rivals",
+    title: "programs that tests compare with (fastp, seqkit)",
+    present: () => isTried || step.present(),
+    run: async (tools) => {
+      isTried = true;
+      await step.run(tools).catch((error) => tools.log(String(error)));
     },
   };
 }
@@ -127,16 +155,22 @@ async function install(names, rights, tools) {
   }
 }
 
-/** What neither dpkg nor the machine itself shows. */
-function missingRequirements() {
-  const installed = installedPackages();
-  return REQUIREMENTS.filter((one) => !installed.has(one.name) && !isFound(one));
+/**
+ * What neither dpkg nor the machine itself shows.
+ * @param {readonly Requirement[]} all
+ */
+function missingOf(all) {
+  const installed = installedPackages(all);
+  return all.filter((one) => !installed.has(one.name) && !isFound(one));
 }
 
-/** The names of those required packages that dpkg holds for fully installed. */
-function installedPackages() {
+/**
+ * The names of those packages that dpkg holds for fully installed.
+ * @param {readonly Requirement[]} all
+ */
+function installedPackages(all) {
   const format = `${field("Package")} ${field("db:Status-Status")}\n`;
-  const names = REQUIREMENTS.map(({ name }) => name);
+  const names = all.map(({ name }) => name);
   // It exits with 1 when one of them is unknown; what it printed counts all the same.
   const { stdout } = spawnSync("dpkg-query", ["-W", "-f", format, ...names], {
     encoding: "utf8",

@@ -2,15 +2,15 @@
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { pickReads, BatchBuilder } from "../../../actors/fastq/batch.ts";
-import { RecordReading } from "../../../actors/fastq/reading.ts";
+import { Aside, batchesOf, pickReads } from "../../../actors/fastq/batch.ts";
 import { fastqSource } from "../../../actors/fastq/source.ts";
-import { RecordWindow } from "../../../actors/fastq/window.ts";
 import type { BadRecord, InputSpec, JsonObject } from "../../../runtime/dataset/types.ts";
 import {
+  batchOf,
   failureOf,
   identify,
   planOf,
+  readingInPieces,
   type Read,
   readsOf,
   readShardOf,
@@ -75,17 +75,12 @@ function textsOf(sample: Records, newline = "\n"): readonly string[] {
 
 /** All that a reading gives of a text that comes in pieces of `chunk` bytes. */
 async function readingOf(text: Buffer, chunk: number) {
-  let at = 0;
-  const fill = (into: Buffer): Promise<number> => {
-    const bytes = text.copy(into, 0, at, Math.min(at + chunk, at + into.length));
-    at += bytes;
-    return Promise.resolve(bytes);
-  };
-  const reading = new RecordReading(new RecordWindow(fill, true, 64), "quarantine");
+  const reading = readingInPieces(text, [chunk], { policy: "quarantine" });
+  const aside = new Aside("quarantine");
   const reads: Read[] = [];
-  for await (const batch of reading.batches(3, Number.POSITIVE_INFINITY))
-    reads.push(...readsOf(batch));
-  return { reads, bad: reading.bad };
+  const all = { batchSize: 3, recordsMax: Number.MAX_SAFE_INTEGER, format: "fastq" } as const;
+  for await (const batch of batchesOf(reading, all, aside)) reads.push(...readsOf(batch));
+  return { reads, bad: aside.outcome().bad ?? [] };
 }
 
 const goodOf = (sample: Records): readonly Read[] =>
@@ -232,19 +227,14 @@ describe("a file with bad records", () => {
   });
 });
 
-test("reads are picked out of a batch", async () => {
-  const window = new RecordWindow((into) => Promise.resolve(Buffer.from("").copy(into)), true);
-  const builder = new BatchBuilder(4);
-  await window.read(builder, 4);
-  for (const [i, bases] of ["A", "", "CCC", "GG"].entries()) {
-    builder.room(bases.length).set(Buffer.from(bases), builder.used);
-    builder.push(`r${i}`, bases.length);
-  }
-  const batch = builder.take();
-  expect(readsOf(pickReads(batch, [0, 2, 3]))).toEqual([
+test("reads are picked out of a batch", () => {
+  const batch = batchOf(["A", "", "CCC", "GG"]);
+  const picked = pickReads(batch, [0, 2, 3]);
+  expect(readsOf(picked)).toEqual([
     ["r0", "A"],
     ["r2", "CCC"],
     ["r3", "GG"],
   ]);
+  expect(Buffer.from(picked.qualities).toString()).toBe("IIIIII");
   expect(pickReads(batch, [])).toMatchObject({ records: 0, ids: [] });
 });

@@ -2,7 +2,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { planRecords } from "../../../actors/fastq/gzip.ts";
+import { planRecords } from "../../../actors/fastq/plan.ts";
 import { fastqSource } from "../../../actors/fastq/source.ts";
 import { INPUT_CURSORS_MAX } from "../../../runtime/limits.ts";
 import {
@@ -131,7 +131,7 @@ describe("gzip is read", () => {
   test("with a plan from the mean size of its first records", async () => {
     const input = await identify(write("plan.fq.gz", members(3)));
     const mean = Buffer.byteLength(fastq(READS.slice(0, 1_000))) / 1_000;
-    expect(await planRecords(input, 1_000_000)).toBe(Math.round(1_000_000 / mean));
+    expect(await planRecords(input, {}, 1_000_000)).toBe(Math.round(1_000_000 / mean));
     expect((await planOf(input)).kind).toBe("rule");
   });
 });
@@ -177,18 +177,23 @@ describe("gzip is refused", () => {
       "a broken record in it, by its number in the file",
       `${fastq(READS)}@x\nACG\n+\nI\n`,
       "FASTQ_LENGTHS_DIFFER",
-      3_001,
+      { record: 3_001, byteOffset: TEXT.length },
     ],
-    ["its last record is cut", `${fastq(READS)}@x\nAC`, "FASTQ_TRUNCATED", 3_001],
-    ["it holds something else", ">x\nACGT\n", "FASTQ_NOT_FASTQ", 1],
-    ["it holds nothing", "", "INPUT_EMPTY", undefined],
-    ["it holds line ends alone", "\n\n", "INPUT_EMPTY", undefined],
-  ])("when there is %s", async (name, text, code, record) => {
+    [
+      "its last record is cut",
+      `${fastq(READS)}@x\nAC`,
+      "FASTQ_TRUNCATED",
+      { record: 3_001, byteOffset: TEXT.length },
+    ],
+    ["it holds something else", "x\nACGT\n", "FASTQ_NOT_FASTQ", { record: 1, byteOffset: 0 }],
+    ["it holds nothing", "", "INPUT_EMPTY", {}],
+    ["it holds line ends alone", "\n\n", "INPUT_EMPTY", {}],
+  ])("when there is %s", async (name, text, code, place) => {
     const path = write(`${name.replaceAll(/\W/g, "")}.gz`, gzipSync(text));
     const error = await failureOf(readAll(path));
     expect({ code: error.code, where: error.where }).toEqual({
       code,
-      where: { uri: path, record },
+      where: { uri: path, ...place },
     });
   });
 });

@@ -3,14 +3,20 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { BatchBuilder } from "../../../actors/fastq/batch.ts";
 import { openInput } from "../../../actors/fastq/input.ts";
-import { planRanges } from "../../../actors/fastq/plain.ts";
-import { RecordFault } from "../../../actors/fastq/record.ts";
+import { planRanges } from "../../../actors/fastq/plan.ts";
+import { Aside, batchesOf } from "../../../actors/fastq/batch.ts";
+import { RecordFault, type RecordReading } from "../../../actors/fastq/reading.ts";
 import { fastqSource } from "../../../actors/fastq/source.ts";
-import { RecordWindow } from "../../../actors/fastq/window.ts";
 import { SystemError } from "../../../runtime/errors.ts";
-import { identify, type Read, readsOf, readShardOf, temporaryFolder } from "./support.ts";
+import {
+  identify,
+  type Read,
+  readingInPieces,
+  readsOf,
+  readShardOf,
+  temporaryFolder,
+} from "./support.ts";
 
 const { write } = temporaryFolder();
 
@@ -139,14 +145,12 @@ describe("a stream in pieces", () => {
   test("can be passed over by records", async () => {
     await fc.assert(
       fc.asyncProperty(file, fc.nat({ max: 40 }), async (sample, skip) => {
-        const window = windowOf(Buffer.from(textOf(sample)), [7]);
-        const skipped = await window.skip(skip);
-        expect(skipped).toBe(Math.min(skip, sample.records.length));
-        const builder = new BatchBuilder(100);
-        await window.read(builder, 100);
+        const reading = readingInPieces(Buffer.from(textOf(sample)), [7]);
+        await reading.skip(skip);
+        expect(reading.records).toBe(Math.min(skip, sample.records.length));
         const rest = sample.records.slice(skip).map(({ id, bases }): Read => [id, bases]);
-        expect(readsOf(builder.take())).toEqual(rest);
-        expect(await window.ended()).toBe(true);
+        expect(await allOf(reading)).toEqual(rest);
+        expect(await reading.ended()).toBe(true);
       }),
       { numRuns: 100, endOnFailure: true },
     );
@@ -180,30 +184,21 @@ async function outcomeOf(
   }
 }
 
-function windowOf(bytes: Buffer, sizes: readonly number[]): RecordWindow {
-  let position = 0;
-  let call = 0;
-  return new RecordWindow(
-    async (into) => {
-      const wanted = Math.min(into.length, sizes[call++ % sizes.length] ?? 1);
-      const read = bytes.copy(into, 0, position, Math.min(bytes.length, position + wanted));
-      position += read;
-      return read;
-    },
-    true,
-    64,
-  );
+/** All reads from here on, also those before an error. */
+async function allOf(reading: RecordReading, reads: Read[] = []): Promise<readonly Read[]> {
+  const all = { batchSize: 100, recordsMax: Number.MAX_SAFE_INTEGER, format: "fastq" } as const;
+  const batches = batchesOf(reading, all, new Aside(undefined));
+  for await (const batch of batches) reads.push(...readsOf(batch));
+  return reads;
 }
 
 async function parseInPieces(bytes: Buffer, sizes: readonly number[]) {
-  const window = windowOf(bytes, sizes);
-  const builder = new BatchBuilder(1_000);
+  const reading = readingInPieces(bytes, sizes);
   try {
-    await window.read(builder, 1_000);
-    return { reads: readsOf(builder.take()), bytes: window.bytes };
+    return { reads: await allOf(reading), bytes: reading.offset };
   } catch (thrown) {
     if (!(thrown instanceof RecordFault)) throw thrown;
-    const { code, message, offset } = thrown;
-    return { reads: readsOf(builder.take()), code, message, offset, records: window.records };
+    const { code, message, offset, index } = thrown;
+    return { code, message, offset, index, records: reading.records };
   }
 }

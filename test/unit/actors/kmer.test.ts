@@ -6,11 +6,10 @@ import { KmerEmbedder, TOO_SHORT } from "../../../actors/embedder.ts";
 import { composeRuns, paddedLength } from "../../../actors/kmer/batches.ts";
 import { KMERS, tokenize } from "../../../actors/kmer/tokens.ts";
 import { encoderOf } from "../../../actors/model.ts";
-import { BatchBuilder, type ReadBatch } from "../../../actors/fastq/batch.ts";
 import { SESSION_ROWS_MAX, SESSION_TOKENS_MAX } from "../../../runtime/limits.ts";
 import type { Table } from "../../../runtime/dataset/types.ts";
-import { Random } from "../../../actors/sample/random.ts";
-import { failureOf } from "./support.ts";
+import { below, Random } from "../../../actors/simulate/draws.ts";
+import { batchOf, failureOf } from "./support.ts";
 
 const MODEL = encoderOf("kmer");
 
@@ -164,15 +163,6 @@ describe("an embedding", () => {
   });
 });
 
-function batchOf(reads: readonly string[]): ReadBatch {
-  const builder = new BatchBuilder(reads.length + 1);
-  for (const [index, bases] of reads.entries()) {
-    builder.room(bases.length).set(Buffer.from(bases), builder.used);
-    builder.push(`r${index}`, bases.length);
-  }
-  return builder.take();
-}
-
 function tokensOf(bases: string): number[] {
   const { values, counts } = tokenize(batchOf([bases]));
   return [...values.subarray(0, counts[0])];
@@ -198,7 +188,7 @@ function countsOf(table: Table): readonly number[] {
 
 function randomBases(seed: number, length: number): string {
   const random = new Random(seed);
-  return Array.from({ length }, () => "ACGT"[random.below(4)]).join("");
+  return Array.from({ length }, () => "ACGT"[below(random, 4)]).join("");
 }
 
 function reverseComplement(bases: string): string {

@@ -1,6 +1,6 @@
 /** Reading ahead: all bytes in order, never more under way than its bound. */
 import { expect, test } from "vitest";
-import { ReadAhead } from "../../../actors/fastq/opened.ts";
+import { ReadAhead } from "../../../actors/fastq/text/opened.ts";
 import { READ_CHUNK_BYTES, S3_READ_BYTES, S3_READS_AHEAD } from "../../../runtime/limits.ts";
 
 /** Answers a read when it is told to. */

@@ -6,8 +6,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import type { ReadBatch } from "../../../actors/fastq/batch.ts";
+import { type ReadBatch, readBatchOf } from "../../../actors/fastq/batch.ts";
+import { type ReadingOptions, RecordReading } from "../../../actors/fastq/reading.ts";
 import { fastqSource } from "../../../actors/fastq/source.ts";
+import { TextWindow } from "../../../actors/fastq/text/window.ts";
 import type {
   InputPlan,
   InputSpec,
@@ -16,6 +18,47 @@ import type {
   ShardReader,
 } from "../../../runtime/dataset/types.ts";
 import { SystemError } from "../../../runtime/errors.ts";
+
+/** Reads r0, r1, ... as a batch. */
+export function batchOf(sequences: readonly string[]): ReadBatch {
+  const bytesOf = (texts: readonly string[]): Uint8Array => Buffer.from(texts.join(""));
+  const endsOf = (texts: readonly string[]): Int32Array => {
+    let end = 0;
+    return Int32Array.from([0, ...texts.map((text) => (end += text.length))]);
+  };
+  const names = sequences.map((_, i) => `r${i}`);
+  return readBatchOf(
+    {
+      records: sequences.length,
+      names: bytesOf(names),
+      nameEnds: endsOf(names),
+      bases: bytesOf(sequences),
+      qualities: bytesOf(sequences.map((bases) => "I".repeat(bases.length))),
+      ends: endsOf(sequences),
+    },
+    "fastq",
+  );
+}
+
+/** A reading of a text that comes in pieces of these sizes, over and over. */
+export function readingInPieces(
+  text: Uint8Array,
+  sizes: readonly number[],
+  options: Partial<ReadingOptions> = {},
+): RecordReading {
+  let at = 0;
+  let turn = 0;
+  const next = async (): Promise<Uint8Array> => {
+    const piece = text.slice(at, at + (sizes[turn++ % sizes.length] ?? 1));
+    at += piece.length;
+    return piece;
+  };
+  const window = new TextWindow({ next, close: async () => {} });
+  return new RecordReading(window, {
+    ...{ format: "fastq", protein: false, policy: undefined, fileBegin: true, fileEnd: true },
+    ...options,
+  });
+}
 
 /** A read as a test writes it: id and sequence. */
 export type Read = readonly [string, string];
@@ -123,5 +166,6 @@ export function fastq(reads: readonly Read[], newline = "\n"): string {
 
 function rangeOf(plan: InputPlan, shard: number): JsonObject | undefined {
   if (plan.kind === "ranges") return plan.ranges[shard];
-  return { firstRecord: shard * plan.recordsPerShard, records: plan.recordsPerShard };
+  const { recordsPerShard: records, detail = {} } = plan;
+  return { ...detail, firstRecord: shard * records, records };
 }

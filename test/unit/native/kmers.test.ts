@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { readBatchOf } from "../../../actors/fastq/batch.ts";
 import { describe, expect, test } from "vitest";
 import { KMERS, PADDING, tokenize } from "../../../actors/kmer/tokens.ts";
 import { geneticCode } from "../../../actors/native/codes.ts";
@@ -50,8 +51,9 @@ describe("canonical 4-mers", () => {
     await fc.assert(
       fc.asyncProperty(dna, async (texts) => {
         const sequences = sequencesOf(...texts);
-        const batch = { records: texts.length, ids: [], bases: sequences.bases };
-        const tokens = tokenize({ ...batch, offsets: sequences.ends });
+        const nameless = { names: new Uint8Array(0), nameEnds: new Int32Array(texts.length + 1) };
+        const parts = { records: texts.length, qualities: new Uint8Array(0), ...sequences };
+        const tokens = tokenize(readBatchOf({ ...parts, ...nameless }, "fasta"));
         const expected = new Int32Array(texts.length * KMERS);
         for (let i = 0; i < texts.length; i++) {
           const begin = sequences.ends[i] ?? 0;
@@ -123,8 +125,26 @@ describe("k-mer tables", () => {
 });
 
 describe("sketches", () => {
+  const LEVELS = ["typescript", "plain", "avx2", "avx512"] as const;
+
+  test("are the same in every form, for any k and any letters", async () => {
+    const long = fc.array(fc.stringMatching(/^[ACGTacgtuN]{0,200}$/), { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(long, fc.integer({ min: 1, max: 31 }), async (texts, k) => {
+        const found = [];
+        for (const level of LEVELS) {
+          const sketch = new Sketch(k, 2, level);
+          await sketch.add(sequencesOf(...texts));
+          found.push(sketch.hashes());
+        }
+        for (const one of found.slice(1)) expect(one).toEqual(found[0]);
+      }),
+      { numRuns: 80 },
+    );
+  });
+
   test.each(vectors.sourmash)("k $k, scaled $scaled: sourmash's hashes", async (vector) => {
-    for (const force of FORCES) {
+    for (const force of LEVELS) {
       const sketch = new Sketch(vector.k, vector.scaled, force);
       await sketch.add(sequencesOf(vectors.sequence));
       const { keys, counts } = sketch.hashes();

@@ -81,6 +81,34 @@ test("a preset's poly-G gives way to what is asked for", () => {
   expect(qcSettings("long", { trim_poly_g: true }).disable_trim_poly_g).toBe(false);
 });
 
+describe("a preset's `off` gives way to what is asked for by name:", () => {
+  const reads = {
+    bases: Buffer.from(`${"ACGTTGCAAC".repeat(10)}${"ACGTN".repeat(20)}`),
+    qualities: Buffer.from(`${"#".repeat(100)}${"I".repeat(100)}`),
+    ends: Int32Array.of(0, 100, 200),
+  };
+  test.each([
+    [{ length_required: 101 }, [16, 16]],
+    [{ length_limit: 99 }, [17, 17]],
+    [{ average_qual: 20 }, [20, 0]],
+    [{ qualified_quality_phred: 20 }, [20, 0]],
+    [{ unqualified_percent_limit: 60 }, [20, 0]],
+    [{ n_base_limit: 3 }, [0, 12]],
+    [{ trim_front1: 3 }, [0, 0]],
+    [{ length_required: 101, disable_length_filtering: true }, [0, 0]],
+  ])("%j alone", async (given, verdicts) => {
+    const counter = new QcCounter(counterOptions(qcSettings("none", given), NOTHING));
+    expect(Array.from((await counter.add(reads)).verdicts)).toEqual(verdicts);
+  });
+
+  test("an adapter is cut", () => {
+    const adapter = "AGATCGGAAGAGC";
+    const settings = qcSettings("long", { adapter_sequence: adapter });
+    expect(settings.disable_adapter_trimming).toBe(false);
+    expect(qcSettings("long", {}).disable_adapter_trimming).toBe(true);
+  });
+});
+
 test("settings are plain JSON and come back as they were", () => {
   fc.assert(
     fc.property(fc.constantFrom("short", "long", "none"), fc.nat(100), (preset, percent) => {

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { Random } from "../../../actors/sample/random.ts";
+import { Random } from "../../../actors/simulate/draws.ts";
 import { type ChainSpec, chainOf, kmerShares, walk } from "../../../actors/simulate/chain.ts";
 import { makeCommunity, type Strain } from "../../../actors/simulate/community.ts";
 import { type TableName, TABLES } from "../../../actors/simulate/tables.ts";

@@ -1,6 +1,6 @@
 /** Draws: exact arithmetic against the engine's own functions, moments, shares. */
 import { describe, expect, test } from "vitest";
-import { Random } from "../../../actors/sample/random.ts";
+import { Random } from "../../../actors/simulate/draws.ts";
 import {
   apportion,
   below,

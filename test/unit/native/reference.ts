@@ -1,15 +1,12 @@
 /**
- * The grammar of one FASTQ record, strict: four lines `@name`, sequence, `+` or `+name`, quality.
+ * A second form of the scanner's grammar of four lines, for its tests: written apart from it, and
+ * over a whole file in memory. Strict: four lines `@name`, sequence, `+` or `+name`, quality.
  * LF or CRLF; the file's last line end is optional; an empty sequence is legal. Sequence and
  * quality agree in length; qualities are `!`..`~`; bases are IUPAC letters in either case, U, gaps
  * and stops.
- *
- * The hot loop: two newline searches a record (name, sequence); the other two line ends follow from
- * the sequence's length, so that a quality line is looked at once, while it is validated.
  */
-import type { ErrorCode } from "../../runtime/errors.ts";
-import { RECORD_BYTES_MAX } from "../../runtime/limits.ts";
-import type { BatchBuilder } from "./batch.ts";
+import type { ErrorCode } from "../../../runtime/errors.ts";
+import { RECORD_BYTES_MAX } from "../../../runtime/limits.ts";
 
 const LF = 10;
 const CR = 13;
@@ -20,13 +17,8 @@ const AT = 64;
 /** 0 for a byte that may stand in a sequence, else 1. */
 const NOT_A_BASE = notABase();
 
-/** The text ends inside the record; more of it may follow. */
-export const INCOMPLETE = -1;
-/** No record begins here. */
-export const NO_RECORD = -2;
-
 /** A record that breaks the grammar; `offset` counts from the start of the parsed text. */
-export class RecordFault extends Error {
+class RecordFault extends Error {
   readonly code: ErrorCode;
   readonly offset: number;
 
@@ -46,76 +38,41 @@ interface Lines {
   next: number;
 }
 
-/**
- * Where the record at `begin` ends, and the record itself in `builder`.
- *
- * @param text - nothing after its end is looked at. 0 <= begin < text.length.
- * @param atEnd - the file ends with this text.
- * @returns the next record's offset, or INCOMPLETE, with `builder` unchanged.
- * @throws {RecordFault} at the record's first byte, or at the byte that is wrong.
- */
-export function parseRecord(
-  text: Buffer,
-  begin: number,
-  atEnd: boolean,
-  builder: BatchBuilder,
-): number {
-  if (text[begin] !== AT) throw new RecordFault("FASTQ_BAD_RECORD", badStart(text, begin), begin);
-  const nameEnd = text.indexOf(LF, begin);
-  const lines = nameEnd < 0 ? undefined : findLines(text, begin, nameEnd, atEnd);
-  if (lines === undefined) return incomplete(text, begin, atEnd);
-  if (lines.next - begin > RECORD_BYTES_MAX) throw tooLong(begin);
-  const { sequenceBegin, sequenceEnd, qualityBegin } = lines;
-  checkQuality(text, begin, qualityBegin, sequenceEnd - sequenceBegin);
-  copySequence(text, sequenceBegin, sequenceEnd, builder);
-  builder.push(readName(text, begin + 1, nameEnd), sequenceEnd - sequenceBegin);
-  return lines.next;
-}
-
-/**
- * Where a record that keeps the grammar, its bases aside, and begins at `begin` ends. In a valid
- * file no other place passes for a record: a line that begins with `@` is a name or a quality; the
- * second line after a quality is a sequence, and no sequence begins with `+`.
- *
- * @returns the next record's offset, INCOMPLETE when the text ends too early to tell, else
- * NO_RECORD.
- */
-export function recordEnd(text: Buffer, begin: number, atEnd: boolean): number {
-  if (text[begin] !== AT) return NO_RECORD;
-  const cut = atEnd ? NO_RECORD : INCOMPLETE;
-  const nameEnd = text.indexOf(LF, begin);
-  if (nameEnd < 0) return cut;
+/** Records as `name LF bases`, and what is wrong behind them. */
+export function reference(text: Buffer): { records: string[]; error?: string } {
+  const records: string[] = [];
+  let at = 0;
   try {
-    const lines = findLines(text, begin, nameEnd, atEnd);
-    if (lines === undefined) return cut;
-    checkQuality(text, begin, lines.qualityBegin, lines.sequenceEnd - lines.sequenceBegin);
-    return lines.next;
+    while (at < text.length && !isTail(text, at)) at = parseRecord(text, at, records);
+    return { records };
   } catch (thrown) {
-    if (thrown instanceof RecordFault) return NO_RECORD;
-    throw thrown;
+    if (!(thrown instanceof RecordFault)) throw thrown;
+    const where = `record ${records.length + 1} byte ${thrown.offset}`;
+    return { records, error: `${thrown.code} ${where}: ${thrown.message}` };
   }
 }
 
-/**
- * Whether a record begins at this line, sound or not: it begins with `@`, and the line two below
- * with `+`. The stream's end counts as a begin; INCOMPLETE when the text ends too early to tell.
- */
-export function beginsRecord(
-  text: Buffer,
-  begin: number,
-  atEnd: boolean,
-): boolean | typeof INCOMPLETE {
-  const cut = atEnd ? false : INCOMPLETE;
-  if (begin >= text.length) return atEnd || INCOMPLETE;
-  if (text[begin] !== AT) return false;
+function isTail(text: Buffer, begin: number): boolean {
+  return (text[begin] === LF || text[begin] === CR) && isBlank(text, begin);
+}
+
+/** @returns where the next record begins. */
+function parseRecord(text: Buffer, begin: number, records: string[]): number {
+  if (text[begin] !== AT) throw new RecordFault("FASTQ_BAD_RECORD", badStart(text, begin), begin);
   const nameEnd = text.indexOf(LF, begin);
-  const sequenceEnd = nameEnd < 0 ? -1 : text.indexOf(LF, nameEnd + 1);
-  if (sequenceEnd < 0 || sequenceEnd + 1 >= text.length) return cut;
-  return text[sequenceEnd + 1] === PLUS;
+  const lines = nameEnd < 0 ? undefined : findLines(text, begin, nameEnd, true);
+  if (lines === undefined) throw incomplete(text, begin);
+  if (lines.next - begin > RECORD_BYTES_MAX) throw tooLong(begin);
+  const { sequenceBegin, sequenceEnd, qualityBegin } = lines;
+  checkQuality(text, begin, qualityBegin, sequenceEnd - sequenceBegin);
+  checkSequence(text, sequenceBegin, sequenceEnd);
+  const bases = text.toString("latin1", sequenceBegin, sequenceEnd);
+  records.push(`${readName(text, begin + 1, nameEnd)}\n${bases}`);
+  return lines.next;
 }
 
 /** Whether text[begin, end) holds line ends alone. */
-export function isBlank(text: Uint8Array, begin: number): boolean {
+function isBlank(text: Uint8Array, begin: number): boolean {
   for (let i = begin; i < text.length; i++) {
     if (text[i] !== LF && text[i] !== CR) return false;
   }
@@ -205,17 +162,9 @@ function checkQuality(text: Buffer, begin: number, qualityBegin: number, length:
   throw new RecordFault("FASTQ_BAD_RECORD", what, qualityBegin + index);
 }
 
-function copySequence(text: Buffer, begin: number, end: number, builder: BatchBuilder): void {
-  const bases = builder.room(end - begin);
-  const shift = builder.used - begin;
-  let wrong = 0;
-  for (let i = begin; i < end; i++) {
-    const byte = text[i] as number;
-    wrong |= NOT_A_BASE[byte] as number;
-    bases[i + shift] = byte;
-  }
-  if (wrong === 0) return;
+function checkSequence(text: Buffer, begin: number, end: number): void {
   const index = text.subarray(begin, end).findIndex((byte) => NOT_A_BASE[byte] !== 0);
+  if (index < 0) return;
   const what = `sequence character ${hex(text[begin + index])} isn't a base or IUPAC code`;
   throw new RecordFault("FASTQ_BAD_RECORD", what, begin + index);
 }
@@ -232,10 +181,9 @@ function readName(text: Buffer, begin: number, lineEnd: number): string {
   return text.toString(union < 128 ? "latin1" : "utf8", begin, end);
 }
 
-function incomplete(text: Buffer, begin: number, atEnd: boolean): typeof INCOMPLETE {
-  if (text.length - begin > RECORD_BYTES_MAX) throw tooLong(begin);
-  if (atEnd) throw new RecordFault("FASTQ_TRUNCATED", "the record is cut off", begin);
-  return INCOMPLETE;
+function incomplete(text: Buffer, begin: number): RecordFault {
+  if (text.length - begin > RECORD_BYTES_MAX) return tooLong(begin);
+  return new RecordFault("FASTQ_TRUNCATED", "the record is cut off", begin);
 }
 
 function tooLong(begin: number): RecordFault {
