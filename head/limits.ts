@@ -35,3 +35,9 @@ export const GATHER_UNKNOWN_MS = 50;
 export const GATHER_HEARD_MS = 2_500;
 /** Milliseconds in which a head that lost its lead may hear which head of its cluster took it. */
 export const FENCED_LINGER_MS = 600;
+
+/**
+ * Milliseconds for which a worker's only slot is the shards' while tasks wait too, and then the
+ * tasks': as long as a few shards, and short for people.
+ */
+export const SLOT_TURN_MS = 2_000;

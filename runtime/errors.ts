@@ -38,8 +38,19 @@ export const ERRORS = {
   },
   FASTQ_BAD_RECORD: { meaning: "A record breaks the FASTQ format.", retry: "never", exit: 3 },
   FASTQ_LINE_TOO_LONG: { meaning: "A record is longer than its bound.", retry: "never", exit: 3 },
+  SHEET_INVALID: { meaning: "A sample sheet can't be read.", retry: "never", exit: 2 },
   FASTA_BAD_RECORD: { meaning: "A record breaks the FASTA format.", retry: "never", exit: 3 },
   GZIP_CORRUPT: { meaning: "The gzip stream is damaged or cut off.", retry: "never", exit: 3 },
+  ZSTD_CORRUPT: {
+    meaning: "The Zstandard stream is damaged or cut off.",
+    retry: "never",
+    exit: 3,
+  },
+  PAIRS_DIFFER: {
+    meaning: "A read of a pair has no mate, or another one.",
+    retry: "never",
+    exit: 3,
+  },
   NO_ROWS: { meaning: "No read was left to embed.", retry: "never", exit: 3 },
 
   OUTPUT_UNWRITABLE: { meaning: "The output folder can't be written.", retry: "never", exit: 4 },
@@ -117,6 +128,13 @@ export const ERRORS = {
   OVERLOADED: { meaning: "Too many calls or requests wait already.", retry: "later", exit: 1 },
   NO_CAPACITY: { meaning: "No worker can host this.", retry: "later", exit: 4 },
 
+  LEADER_CHANGED: {
+    meaning: "Another head leads: what it is to know has to be said again.",
+    retry: "later",
+    exit: 1,
+  },
+  TASK_NOT_FOUND: { meaning: "No such task waits or runs.", retry: "never", exit: 2 },
+
   JOB_NOT_FOUND: { meaning: "No such job.", retry: "never", exit: 2 },
   SHARD_FAILED: { meaning: "A shard failed more often than allowed.", retry: "never", exit: 5 },
   POISON_RECORD: {
@@ -166,6 +184,11 @@ export const ERRORS = {
   },
   OBJECT_LOST: { meaning: "An object is gone with its node.", retry: "never", exit: 5 },
   OBJECT_INVALID: { meaning: "A file in shared memory is no object.", retry: "never", exit: 5 },
+  TRANSFER_FAILED: {
+    meaning: "An object's way from one node to another broke.",
+    retry: "later",
+    exit: 5,
+  },
   STORAGE_FAILED: { meaning: "Storage refused an operation.", retry: "later", exit: 4 },
 
   LOG_FENCED: { meaning: "Another head leads: its segment stands.", retry: "never", exit: 1 },

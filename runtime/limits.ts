@@ -324,18 +324,6 @@ export const INPUT_LOOKS_AHEAD = 16;
 export const FOLDER_LOOKS_MAX = 16;
 /** Open one-stream inputs of one shard reader; each holds a file, an inflater and a chunk. */
 export const INPUT_CURSORS_MAX = 4;
-/** Records from whose mean size a one-stream input's records per shard are computed. */
-export const PROBE_RECORDS = 1_000;
-/** Bytes after which that probe stops, however few its records. */
-export const PROBE_BYTES_MAX = 4 * 1024 * 1024;
-/** Read positions with curves of their own; 256 bytes each, and no report shows more. */
-export const QC_CYCLES_MAX = 100_000;
-/** Adapters of a table: each is looked for at every place of every read. */
-export const QC_ADAPTERS_MAX = 1_000;
-/** k-mers that are counted exactly, some 64 MB; of more, a sample is. */
-export const KMER_KEYS_MAX = 1_000_000;
-/** Residues of the shortest reading frame that is encoded: shorter ones are mostly chance. */
-export const ORF_LENGTH_MIN = 30;
 /** Rows of one row group of a shard: 2 MB at 136 dimensions, 16 MB at 1,024. */
 export const ROW_GROUP_ROWS = 4_096;
 /**
@@ -596,3 +584,5 @@ export const CLIENT_KEY_MS = 10_000;
 export const CLIENT_KEYS_MAX = 100;
 /** Milliseconds for which a new spare leaves the processor to the actor that got the last one. */
 export const SPARE_START_MS = 50;
+/** Milliseconds for which a head knows of a process whose objects no worker names any more. */
+export const OBJECT_JOB_KEPT_MS = 60_000;

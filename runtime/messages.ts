@@ -4,46 +4,76 @@
  * it is the whole protocol in one place.
  */
 import * as v from "valibot";
-import { isIdentity } from "./bus/subjects.ts";
-import { ERRORS, type ErrorCode, type ErrorData, SystemError } from "./errors.ts";
+import {
+  actorAddress,
+  actorLife,
+  actorOptions,
+  actorRecord,
+  poolSpec,
+  poolLoad,
+} from "./actor/messages.ts";
+import { SystemError } from "./errors.ts";
 import { canonicalJson } from "./ids.ts";
-import { CONCURRENCY_MAX, LIST_PAGE_MAX, POOL_MEMBERS_MAX, SLOTS_MAX } from "./limits.ts";
+import { LIST_PAGE_MAX, SLOTS_MAX } from "./limits.ts";
+import {
+  className,
+  count,
+  epoch,
+  errorData,
+  hash,
+  identity,
+  processId,
+  program,
+  text,
+} from "./bus/message-parts.ts";
+import { demand } from "./resources/demand.ts";
+import { gpuIndices, labels, resources } from "./resources/resources.ts";
 import { isUri } from "./storage/uri.ts";
+import { taskAbort, taskRecall, taskSaid, taskWork } from "./tasks/orders.ts";
+import { taskCancel, taskEndsHeard, taskSubmit } from "./tasks/wire.ts";
 
-const text = v.pipe(v.string(), v.maxLength(4096));
-const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const processId = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/));
-/** Becomes part of a subject: nothing else may stand in it. */
-const identity = v.pipe(
-  v.string(),
-  v.check((value) => isIdentity(value)),
-);
-const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
-
-const errorCode = v.custom<ErrorCode>(
-  // `String(value)` would run what came, and take ["INTERNAL"] for "INTERNAL".
-  (value) => typeof value === "string" && Object.hasOwn(ERRORS, value),
-);
-export const errorData = v.object({
-  code: errorCode,
-  what: v.string(),
-  where: v.record(v.string(), v.union([v.string(), v.number()])),
-}) as v.GenericSchema<unknown, ErrorData>;
-
-/** One leader's reign. Workers refuse a lower number, or an equal one with another uuid. */
-const epoch = v.object({ number: count, leader: text });
-export type Epoch = v.InferOutput<typeof epoch>;
-
-/** A module that exports actors and main, by URL and the sha256 of its bytes. */
-export const program = v.object({ url: text, sha256: hash });
-export type Program = v.InferOutput<typeof program>;
-
-/** A class as `actor()` names it: short and plain, because pages of them are shown to people. */
-const className = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,62}$/));
+export {
+  actorAddress,
+  actorOptions,
+  actorRecord,
+  actorState,
+  actorView,
+  actorEvent,
+  poolSpec,
+  poolLoad,
+  poolView,
+} from "./actor/messages.ts";
+export type {
+  ActorAddress,
+  ActorLife,
+  ActorOptions,
+  ActorRecord,
+  ActorState,
+  ActorView,
+  ActorEvent,
+  PoolSpec,
+  PoolLoad,
+  PoolView,
+} from "./actor/messages.ts";
+export { errorData, program };
+export type { Epoch, Owner, Program } from "./bus/message-parts.ts";
 
 const jsonObject = v.record(v.string(), v.any());
 
-const inputSpec = v.object({ uri: text, sample: text, etag: text, bytes: count });
+const inputSpec = v.object({
+  uri: text,
+  sample: text,
+  etag: text,
+  bytes: count,
+  /** The file with the second reads of pairs. */
+  mate: v.exactOptional(v.object({ uri: text, etag: text, bytes: count })),
+  /** Of pairs in one file: mate 1 and mate 2 by turns. */
+  interleaved: v.exactOptional(v.literal(true)),
+  /** Of FASTA, where its letters aren't to be told by themselves. */
+  alphabet: v.exactOptional(v.picklist(["dna", "protein"])),
+  /** What people call all rows of it; travels to the shards. */
+  label: v.exactOptional(text),
+});
 
 /** What a dataset job is; its canonical JSON's sha256 is the job's id. Names no continuation. */
 export const datasetSpec = v.object({
@@ -104,6 +134,10 @@ export const receipt = v.object({
     metric: v.picklist(["l2", "cosine"]),
   }),
   endOfInput: v.optional(count),
+  /** What its source met that isn't wrong enough to refuse: name -> count; absent: nothing. */
+  warnings: v.optional(v.record(v.string(), count)),
+  /** Records that were taken; left out where each gave one row. */
+  passed: v.optional(count),
   /** The exclusion that it was made with. */
   exclusion: v.optional(exclusion),
   /** Its side file: the records that were put aside, as they stand in the input, and why. */
@@ -115,139 +149,28 @@ export const receipt = v.object({
       sha256: hash,
     }),
   ),
+  /** Its other side file: what the source counted in its records, to be merged at the seal. */
+  summary: v.optional(
+    v.object({
+      file: v.pipe(v.string(), v.regex(/^qc-[0-9a-f-]{1,64}\.lqc$/)),
+      bytes: count,
+      sha256: hash,
+    }),
+  ),
 });
 export type Receipt = v.InferOutput<typeof receipt>;
 
-/** Where a hosted actor answers: through its worker's agent, or on one machine by its socket. */
-export const actorAddress = v.object({
-  worker: identity,
-  process: processId,
-  /** Of the executor, on `host`: who stands beside it can see whether it is stopped. */
-  pid: count,
-  actorId: text,
-  /** Which life of the actor this is; from 0. */
-  incarnation: count,
-  host: text,
-  socket: text,
-  /** Opens the executor's socket to callers; the executor's own hello has another secret. */
-  token: text,
+/** A file beside the shards that was made of what their source counted. */
+const reportFile = v.object({
+  file: v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/)),
+  /** What it is: `fastp`, `sourmash`, `spectrum`, `warnings`, `html`. */
+  kind: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,62}$/)),
+  /** Left out of a file of all samples. */
+  sample: v.exactOptional(text),
+  bytes: count,
+  sha256: hash,
 });
-export type ActorAddress = v.InferOutput<typeof actorAddress>;
-
-/** One life of one actor. */
-const actorLife = v.object({ actorId: text, incarnation: count });
-export type ActorLife = v.InferOutput<typeof actorLife>;
-
-/** How an actor is to live; every field is said. */
-export const actorOptions = v.object({
-  /** Unique in the cluster while the actor isn't dead. */
-  name: v.nullable(v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/))),
-  /** With a name: the living actor of that name and class instead of NAME_TAKEN. */
-  getIfExists: v.boolean(),
-  /** `owned`: ends with the process that spawned it. `detached` needs a name. */
-  lifetime: v.picklist(["owned", "detached"]),
-  /** `process`: an executor to itself. `shared`: with others of its program, for light ones. */
-  hosting: v.picklist(["process", "shared"]),
-  /** Lives after the first one. */
-  maxRestarts: count,
-  /** Calls of it that run at once. */
-  maxConcurrency: v.pipe(count, v.minValue(1), v.maxValue(CONCURRENCY_MAX)),
-});
-export type ActorOptions = v.InferOutput<typeof actorOptions>;
-
-/** Whose actor it is: a client's or a driver's process. */
-const owner = v.object({ identity: text, process: processId });
-export type Owner = v.InferOutput<typeof owner>;
-
-/** What it takes to start an actor again; its worker remembers it for heads to come. */
-export const actorRecord = v.object({
-  actorId: text,
-  program,
-  actor: text,
-  args: v.array(v.any()),
-  options: actorOptions,
-  owner,
-  /** The pool it is a member of. */
-  pool: v.nullable(text),
-});
-export type ActorRecord = v.InferOutput<typeof actorRecord>;
-
-/** pending: waits for a worker; starting: its constructor runs; restarting: between two lives. */
-export const actorState = v.picklist(["pending", "starting", "alive", "restarting", "dead"]);
-export type ActorState = v.InferOutput<typeof actorState>;
-
-/** An actor as the head knows it: what spawn, locate, actor and list answer. */
-export const actorView = v.object({
-  actorId: text,
-  incarnation: count,
-  actor: text,
-  name: v.nullable(text),
-  state: actorState,
-  lifetime: v.picklist(["owned", "detached"]),
-  hosting: v.picklist(["process", "shared"]),
-  pool: v.nullable(text),
-  owner,
-  maxRestarts: count,
-  restarts: count,
-  /** Its worker, and where it answers while it is alive. */
-  worker: v.nullable(text),
-  address: v.nullable(actorAddress),
-  /** Why it is dead or restarting. */
-  error: v.nullable(errorData),
-  /** When it entered its state, ms since 1970. */
-  sinceMs: v.number(),
-});
-export type ActorView = v.InferOutput<typeof actorView>;
-
-/** Something that happened to an actor. */
-export const actorEvent = v.object({
-  /** Numbers rise under one leader. */
-  sequence: count,
-  atMs: v.number(),
-  actorId: text,
-  incarnation: count,
-  name: v.nullable(text),
-  state: actorState,
-  error: v.nullable(errorData),
-});
-export type ActorEvent = v.InferOutput<typeof actorEvent>;
-
-/** Actors of one class that calls are spread over. */
-export const poolSpec = v.object({
-  /** A pool that an earlier leader knew: it goes on with the members that are announced. */
-  poolId: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{24}$/))),
-  program,
-  actor: className,
-  args: v.array(v.any()),
-  size: v.object({ min: count, max: v.pipe(count, v.minValue(1), v.maxValue(POOL_MEMBERS_MAX)) }),
-  options: actorOptions,
-});
-export type PoolSpec = v.InferOutput<typeof poolSpec>;
-
-/** What a client measures of its use of a pool since its last report. */
-export const poolLoad = v.object({
-  /** Calls that wait at the client, and calls under way at members. */
-  backlog: count,
-  inFlight: count,
-  /** Calls answered, and the members' busy milliseconds for them. */
-  answered: count,
-  busyMs: v.pipe(v.number(), v.finite(), v.minValue(0)),
-});
-export type PoolLoad = v.InferOutput<typeof poolLoad>;
-
-/** What a report of load is answered with. Members to drain get no new call. */
-export const poolView = v.object({
-  poolId: text,
-  actor: text,
-  owner,
-  size: v.object({ min: count, max: count }),
-  wanted: count,
-  members: v.array(actorView),
-  draining: v.array(text),
-  /** Why it has the size it has, in words. */
-  reason: text,
-});
-export type PoolView = v.InferOutput<typeof poolView>;
+export type ReportFile = v.InferOutput<typeof reportFile>;
 
 /** What earlier attempts of a shard taught. */
 const trial = {
@@ -295,6 +218,15 @@ export const work = v.variant("kind", [
     /** Shards [from, to) of an input each. */
     ranges: v.array(v.object({ input: count, from: count, to: count })),
   }),
+  /** Files that the source makes of what it counted in all shards, before the seal. */
+  v.object({
+    kind: v.literal("merge"),
+    jobId: hash,
+    jobFolder: text,
+    planSha256: hash,
+    /** A sample's inputs, and their shards; null: of all samples, once each has its files. */
+    inputs: v.nullable(v.array(v.object({ input: count, shards: count }))),
+  }),
   v.object({ kind: v.literal("drive"), argv: v.array(v.string()) }),
   /** The attempt's number is the actor's incarnation. */
   v.object({ kind: v.literal("host"), record: actorRecord }),
@@ -304,7 +236,14 @@ export type Work = v.InferOutput<typeof work>;
 /**
  * A try of some work. `task` names the work, `attempt` the try; both come back with the outcome.
  */
-export const assignment = v.object({ task: text, attempt: count, program, work });
+export const assignment = v.object({
+  task: text,
+  attempt: count,
+  program,
+  work,
+  /** Which of its worker's GPUs it may use; for shards and probes it also means: run it at once. */
+  gpus: v.exactOptional(gpuIndices),
+});
 export type Assignment = v.InferOutput<typeof assignment>;
 
 /** Where a one-stream input ended: its records, and the shards they make. */
@@ -326,6 +265,8 @@ export const outcome = v.variant("kind", [
     found: v.array(v.object({ input: count, shard: count, receipt, end: v.nullable(inputEnd) })),
     damaged: v.array(v.object({ input: count, shard: count, what: text })),
   }),
+  /** Files that stand now. */
+  v.object({ kind: v.literal("merged"), reports: v.array(reportFile) }),
   v.object({ kind: v.literal("returned"), value: v.custom<unknown>(isJson) }),
   v.object({ kind: v.literal("hosted"), address: actorAddress }),
   /** The executor lived through a probe; places of its records where they were asked for. */
@@ -370,6 +311,8 @@ export const command = v.object({
   ),
   /** Say all actors again, from the first page: one was lost. */
   announce: v.optional(v.boolean()),
+  /** Processes that are no more: nothing of their objects is to be left. */
+  endJobs: v.exactOptional(v.array(processId)),
 });
 export type Command = v.InferOutput<typeof command>;
 
@@ -382,6 +325,9 @@ export const report = v.object({
   /** Rising from report to report of this process. No two processes begin with the same number. */
   number: count,
   host: text,
+  /** What it has for work, as its operator or its machine says; unless given, a cpu a slot. */
+  resources: v.exactOptional(resources),
+  labels: v.exactOptional(labels),
   /** Shards that may run at once. */
   slots: v.pipe(count, v.maxValue(SLOTS_MAX)),
   /** Executors that are an actor's own: their assignments are done, they aren't free. */
@@ -389,7 +335,13 @@ export const report = v.object({
   /** Actors in executors that they share. */
   sharing: count,
   /** To a new leader, a page a report: the actors that live there. */
-  actors: v.array(v.object({ record: actorRecord, address: actorAddress })),
+  actors: v.array(
+    v.object({
+      record: actorRecord,
+      address: actorAddress,
+      gpus: v.exactOptional(gpuIndices),
+    }),
+  ),
   /** Whether this leader has been told all of them. */
   announced: v.boolean(),
   /** Lives that ended by themselves or with their executor, until the head has seen it. */
@@ -402,8 +354,15 @@ export const report = v.object({
   seen: v.object({ epoch: count, sequence: count }),
   /** Executors that die before they are ready, one after the other. */
   trouble: v.optional(v.object({ crashes: count, reason: v.string() })),
+  /** Processes that have objects here, whose ends are these objects'. */
+  objectJobs: v.exactOptional(v.array(processId)),
   /** Assignments held and not finished. */
-  held: v.array(v.object({ task: text, attempt: count })),
+  held: v.array(
+    v.object({
+      ...{ task: text, attempt: count },
+      ...{ gpus: v.exactOptional(gpuIndices), resources: v.exactOptional(resources) },
+    }),
+  ),
   /** Finished and not acknowledged. */
   done: v.array(done),
 });
@@ -422,6 +381,8 @@ export const apiRequest = v.variant("op", [
     continuation: v.nullable(continuation),
     /** Milliseconds that one batch may take; no part of what the job is. */
     batchTimeoutMs: v.optional(count),
+    /** Unless given, as it was. */
+    demand: v.exactOptional(demand),
   }),
   /** A continuation's work for a sealed set that no dataset here made: its spec is the head's. */
   v.object({ op: v.literal("solve"), manifest: text, manifestSha256: hash, spec: jsonObject }),
@@ -453,16 +414,23 @@ export const apiRequest = v.variant("op", [
   v.object({ op: v.literal("pool-open"), spec: poolSpec }),
   v.object({ op: v.literal("pool-load"), poolId: text, load: poolLoad }),
   v.object({ op: v.literal("pool-close"), poolId: text }),
+  taskSubmit,
+  taskCancel,
+  taskEndsHeard,
+  /** A worker gets no new task while it is drained; what it holds unstarted goes elsewhere. */
+  v.object({ op: v.literal("drain"), worker: identity, on: v.boolean() }),
+  /** How many tasks or actors there are, by name and state. */
+  v.object({ op: v.literal("summary"), what: v.picklist(["tasks", "actors"]) }),
   /** A page of what there is, filtered first. */
   v.object({
     op: v.literal("list"),
-    what: v.picklist(["actors", "pools"]),
+    what: v.picklist(["actors", "pools", "tasks", "nodes"]),
     filter: v.record(v.string(), v.string()),
     after: v.nullable(text),
     limit: v.pipe(count, v.minValue(1), v.maxValue(LIST_PAGE_MAX)),
   }),
-  /** Why an actor is where and how it is: by name or id. */
-  v.object({ op: v.literal("explain"), what: v.literal("actor"), name: text }),
+  /** Why an actor, a task or a job is where and how it is: by name or id. */
+  v.object({ op: v.literal("explain"), what: v.picklist(["actor", "task", "job"]), name: text }),
   /** Actor events after a number; answered at once, perhaps with none. */
   v.object({ op: v.literal("events"), after: count, limit: count }),
   /** The executor's output, sent by its agent as `agentSays`; answered when that was asked for. */
@@ -501,6 +469,9 @@ export const executorOrder = v.variant("op", [
   v.object({ op: v.literal("end"), actorId: text, incarnation: count }),
   /** From this time of `bootMs` on, named actors may go on for NAMED_LEASE_MS. */
   v.object({ op: v.literal("lease"), fromMs: v.number() }),
+  taskWork,
+  taskRecall,
+  taskAbort,
 ]);
 export type ExecutorOrder = v.InferOutput<typeof executorOrder>;
 
@@ -515,6 +486,7 @@ export const executorSays = v.variant("op", [
    * A process elsewhere that this executor is about to send frames to, and whose agent hosts it.
    */
   v.object({ op: v.literal("route"), process: processId, identity }),
+  taskSaid,
 ]);
 export type ExecutorSays = v.InferOutput<typeof executorSays>;
 

@@ -24,3 +24,20 @@ export function checkCount(what: string, value: number, least: number, most: num
 export function usage(what: string): SystemError {
   return new SystemError("USAGE", what);
 }
+
+/** Bytes by the letters that people write: powers of 1,024. */
+const UNITS: Readonly<Record<string, number>> = {
+  "": 1,
+  K: 2 ** 10,
+  M: 2 ** 20,
+  G: 2 ** 30,
+  T: 2 ** 40,
+};
+
+/** `512M`, `4G` or plain bytes. @throws {SystemError} USAGE naming what says it. */
+export function parseBytes(text: string, name: string): number {
+  const [, digits = "", unit = ""] = /^(\d{1,12})([KMGT]?)i?B?$/i.exec(text) ?? [];
+  const bytes = Number(digits) * (UNITS[unit.toUpperCase()] ?? Number.NaN);
+  if (digits !== "" && Number.isSafeInteger(bytes)) return bytes;
+  throw new SystemError("USAGE", `${name} is a number of bytes such as 4G, not ${text}`);
+}

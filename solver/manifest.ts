@@ -37,6 +37,20 @@ const sideFile = v.strictObject({
   sha256: hex(64),
 });
 
+/** A file with what the source counted in the records of a shard, beside the manifest. */
+const summary = v.omit(sideFile, ["records"]);
+
+/** A file for people and other programs, made of those of all shards. */
+const report = v.strictObject({
+  file: v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/)),
+  /** `fastp`, `sourmash`, `spectrum`, `warnings`, `html`. */
+  kind: v.string(),
+  /** Left out of a file of all samples. */
+  sample: v.exactOptional(v.string()),
+  bytes: count,
+  sha256: hex(64),
+});
+
 /** How many records went where; in = passed + filtered + quarantined + skipped. */
 const reads = v.strictObject({
   in: count,
@@ -51,18 +65,35 @@ export const manifestSchema = v.strictObject({
   jobId: hex(64),
   /** Rows of all shards. */
   rows: count,
-  /** d, the width of the `embedding` column: FixedSizeList<float32>[d]. */
-  dimensions: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  /**
+   * d, the width of the `embedding` column: FixedSizeList<float32>[d]; 0 of a set without rows that
+   * was only counted: phase 2 takes none.
+   */
+  dimensions: count,
   metric: v.picklist(["l2", "cosine"]),
   encoder: v.strictObject({ name: v.string(), sha256: hex(64), provider: v.string() }),
   /** In the order of the command line; `uri` as the job's spec names it. */
-  inputs: v.array(v.strictObject({ uri: v.string(), sample: v.string(), reads })),
+  inputs: v.array(
+    v.strictObject({
+      uri: v.string(),
+      sample: v.string(),
+      /** The file with the second reads of pairs, and what people call its rows, if any. */
+      mate: v.exactOptional(v.string()),
+      label: v.exactOptional(v.string()),
+      reads,
+      /** What its source met that isn't wrong enough to refuse: name -> count. For people. */
+      warnings: v.exactOptional(v.record(v.string(), count)),
+    }),
+  ),
   reads,
   /** Why records were filtered: reason -> count; the sum is `reads.filtered`. */
   filteredReasons: v.record(v.string(), count),
   shards: v.array(shard),
   /** Left out when no record was put aside. For people: no reader of vectors looks at them. */
   quarantine: v.optional(v.array(sideFile)),
+  /** Left out where nothing was counted. For people as well. */
+  summaries: v.optional(v.array(summary)),
+  reports: v.optional(v.array(report)),
 });
 
 export type Manifest = v.InferOutput<typeof manifestSchema>;
@@ -96,6 +127,7 @@ function checkManifest(manifest: Manifest): void {
       throw new Error(`manifest: ${item.file} has no input`);
     row += item.rows;
   }
+  if (manifest.dimensions === 0 && row > 0) throw new Error("manifest: rows of no dimensions");
   if (row !== manifest.rows) throw new Error("manifest: rows don't add up");
   const { reads } = manifest;
   const aside = manifest.quarantine?.reduce((sum, { records }) => sum + records, 0);

@@ -1,8 +1,10 @@
 /**
  * The agent: one machine's worker. It feeds its core and carries its effects out; the executors it
  * starts are its `Crew`. What an executor says is checked: user code runs there.
+ * Long because every effect of the core and every word of an executor has its place here.
  */
 import { randomInt } from "node:crypto";
+import * as v from "valibot";
 import type { Bus } from "../runtime/bus/bus.ts";
 import {
   apiSubject,
@@ -14,7 +16,7 @@ import {
 import { type Clock, every, processClock } from "../runtime/clock.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
-import { LANE_CONTROL } from "../runtime/frame/prefix.ts";
+import { destinationOf, isLinkFrame, LANE_CONTROL } from "../runtime/frame/prefix.ts";
 import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import {
   LEASE_GRACE_MS,
@@ -35,6 +37,10 @@ import {
   type ExecutorSays,
   parseMessage,
 } from "../runtime/messages.ts";
+import { OBJECT_JOBS_TOLD_MAX } from "../runtime/objects/limits.ts";
+import { doorAsk } from "../runtime/objects/wire.ts";
+import type { Labels, Resources } from "../runtime/resources/resources.ts";
+import { taskOrder } from "../runtime/tasks/wire.ts";
 import { RefusalLog } from "../runtime/refusals.ts";
 import { decide } from "./core/core.ts";
 import { FULL_REPORT, type ReportSize, reportOf, told } from "./core/reports.ts";
@@ -49,7 +55,9 @@ import { checkAddress, type CrewPorts } from "./crew.ts";
 import { type CrewPort, processCrew } from "./crew-port.ts";
 import { bootMs, ReportTimes } from "./lease.ts";
 import { LogDesk } from "./machine/logs.ts";
+import type { NodeObjects } from "./objects/node.ts";
 import { Post } from "./post.ts";
+import { isTaskOrder, orderOf, TaskDesk } from "./tasks/desk.ts";
 
 /** What an agent lives by: its own process's, unless given. */
 export interface AgentPorts {
@@ -73,8 +81,15 @@ export interface AgentOptions {
   readonly runtimeDir: string;
   /** Shards that run at once. */
   readonly slots: number;
+  /** What it has for work; a processor a slot unless given. */
+  readonly resources?: Resources | undefined;
+  readonly labels?: Labels | undefined;
   /** LIGASE_MARK of every child. */
   readonly mark: string;
+  /** The objects of this node; their process is the agent's. None, and executors have none. */
+  readonly objects?: NodeObjects | undefined;
+  /** Takes what agents and clients say to this agent itself, on no link. */
+  readonly control?: (from: Identity, process: ProcessId, value: unknown) => void;
   /** Executors kept ready beyond those for shards; SPARE_EXECUTORS unless given. */
   readonly spares?: number | undefined;
   /** Bytes of memory under which the largest executor is ended; a share of it unless given. */
@@ -97,12 +112,13 @@ export class Agent {
   /** Take its timers back. */
   readonly #timers: (() => void)[] = [];
   #reportIsDue = false;
+  readonly #tasksDesk: TaskDesk;
   readonly #reports: ReportTimes;
   #stopped = false;
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    const { bus, cluster, runtimeDir, mark, slots, spares } = options;
+    const { bus, cluster, runtimeDir, mark, slots, spares, resources, labels } = options;
     const { memoryFloorBytes, logBytesMax } = options;
     const { identity } = bus;
     const ports = portsOf(options.ports);
@@ -112,12 +128,24 @@ export class Agent {
     this.#bootMs = ports.bootMs;
     this.#reports = new ReportTimes(ports.bootMs);
     this.#refusals = new RefusalLog({ write: ports.warn, now: () => clock.now() });
-    this.#state = newWorkerState({ slots, spares, process: this.#process, host, number });
+    this.#state = newWorkerState({
+      ...{ slots, spares, process: this.#process, host, number },
+      ...{ resources, labels },
+    });
+    this.#tasksDesk = new TaskDesk({
+      clock,
+      state: this.#state,
+      send: (report) => {
+        bus.publish(eventSubject(cluster, identity), this.#frame(PROCESS_NONE, report));
+      },
+      note: (what) => this.#refusals.note(what),
+    });
     this.#crew = ports.crew({
       self: this.#process,
       place: { worker: identity, host },
       runtimeDir,
       mark,
+      objects: options.objects,
       memoryFloorBytes,
       logBytesMax,
       desk: this.#desk,
@@ -145,6 +173,7 @@ export class Agent {
   async start(): Promise<void> {
     const { bus, cluster } = this.#options;
     await this.#crew.open();
+    await this.#options.objects?.open();
     bus.subscribe(hearing.beacons(cluster), (_subject, bytes) => this.#listen(bytes, "beacon"));
     bus.subscribe(hearing.commands(cluster, bus.identity), (_subject, bytes) =>
       this.#listen(bytes, "command"),
@@ -164,6 +193,7 @@ export class Agent {
   /** Ends every executor, starts none any more, and leaves no file. */
   stop(): void {
     this.#stopped = true;
+    this.#tasksDesk.stop();
     for (const cancel of this.#timers) cancel();
     this.#crew.stop();
     this.#desk.close();
@@ -171,9 +201,18 @@ export class Agent {
 
   #tick(): void {
     this.#feed({ type: "tick" });
+    this.#lookAtTasks();
     if (this.#reports.isOverFor(LEASE_GRACE_MS)) this.#feed({ type: "lease-over" });
     this.#crew.measure(this.#clock.now());
     this.#desk.tick(this.#clock.now());
+  }
+
+  /** Which task each executor of tasks is at: who runs one for long is told of. */
+  #lookAtTasks(): void {
+    for (const { view, tasks } of this.#state.work.executors.values()) {
+      if (tasks.size === 0) continue;
+      this.#feed({ type: "begun", key: view.key, begun: this.#crew.begunOf(view.key) });
+    }
   }
 
   #feed(event: WorkerEvent): void {
@@ -213,6 +252,21 @@ export class Agent {
       case "report":
         this.#reportSoon();
         return;
+      case "start-threads":
+        this.#crew.startThreads(effect.keys);
+        return;
+      case "give-tasks":
+        this.#crew.order(effect.key, orderOf(effect.tasks, this.#clock.now()));
+        return;
+      case "recall-tasks":
+        this.#crew.order(effect.key, { op: "task-recall", positions: effect.positions });
+        return;
+      case "abort-task":
+        this.#crew.order(effect.key, { op: "task-abort", position: effect.position });
+        return;
+      case "task-report":
+        this.#tasksDesk.reportSoon();
+        return;
       default:
         effect satisfies never;
     }
@@ -243,6 +297,9 @@ export class Agent {
         return;
       case "ended":
         this.#feed({ type: "ended", key, ended: says });
+        return;
+      case "task-said":
+        this.#feed({ type: "task-said", key, said: says });
         return;
       default:
         says satisfies never;
@@ -279,7 +336,7 @@ export class Agent {
     for (let size: ReportSize = FULL_REPORT; ; size = halved(size)) {
       let frame: Uint8Array;
       try {
-        frame = this.#frame(PROCESS_NONE, reportOf(this.#state, size));
+        frame = this.#frame(PROCESS_NONE, { ...reportOf(this.#state, size), ...this.#jobs() });
       } catch (thrown) {
         if (size.done + size.ended + size.actors > 0) continue;
         // Nothing is lost: the next heartbeat says it, with whatever has ended until then.
@@ -295,10 +352,40 @@ export class Agent {
     }
   }
 
+  /** Says something to another agent or a client itself, on no link. */
+  sendControl(to: Identity, process: ProcessId, value: unknown): void {
+    const { bus, cluster } = this.#options;
+    bus.publish(linkSubject(cluster, to, bus.identity), this.#frame(process, value));
+  }
+
+  /** What another agent or a client says to this agent itself. */
+  #takeControl(from: Identity, bytes: Uint8Array): void {
+    const { prefix, value } = decodeFrame(bytes);
+    const asked = v.safeParse(doorAsk, value);
+    if (!asked.success) {
+      this.#options.control?.(from, prefix.source, value);
+      return;
+    }
+    const door = this.#options.objects?.lend() ?? null;
+    this.sendControl(from, prefix.source, { ...asked.output, door });
+  }
+
+  /** Whose objects are here, for the head to say which of them are no more. */
+  #jobs(): { objectJobs?: string[] } {
+    const jobs = this.#options.objects?.jobs() ?? [];
+    return jobs.length === 0 ? {} : { objectJobs: jobs.slice(0, OBJECT_JOBS_TOLD_MAX) };
+  }
+
   #deliver(subject: string, bytes: Uint8Array): void {
     const from = parseSubject(this.#options.cluster, subject)?.from;
     if (from === undefined) return;
     try {
+      const to = isLinkFrame(bytes) ? undefined : destinationOf(bytes);
+      // Who knows a node by its identity alone says PROCESS_NONE.
+      if (to === this.#process || to === PROCESS_NONE) {
+        this.#takeControl(from, bytes);
+        return;
+      }
       this.#post.deliver(from, bytes);
     } catch (thrown) {
       this.#refusals.note(`a frame on ${subject}: ${toSystemError(thrown).message}`);
@@ -313,10 +400,17 @@ export class Agent {
       if (kind === "beacon") {
         const { epoch, tail } = parseMessage(beacon, value);
         this.#feed({ type: "leader", epoch, tail });
-      } else this.#feed({ type: "command", command: parseMessage(command, value) });
+      } else if (isTaskOrder(value)) {
+        this.#feed({ type: "task-order", order: parseMessage(taskOrder, value) });
+      } else this.#obey(parseMessage(command, value));
     } catch (thrown) {
       this.#refusals.note(`a ${kind}: ${toSystemError(thrown).message}`);
     }
+  }
+
+  #obey(order: Command): void {
+    for (const job of order.endJobs ?? []) this.#options.objects?.endJob(job);
+    this.#feed({ type: "command", command: order });
   }
 
   /** Output, to who asked for it: an executor of this machine, or somebody behind the bus. */

@@ -11,10 +11,12 @@ export interface CrewPort
   extends Pick<
     Crew,
     | "start"
+    | "startThreads"
     | "order"
     | "kill"
     | "send"
     | "processOf"
+    | "begunOf"
     | "isRunning"
     | "placeOf"
     | "measure"

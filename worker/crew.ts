@@ -29,7 +29,8 @@ import {
 } from "../runtime/messages.ts";
 import { hostTask } from "./core/lives.ts";
 import type { WorkerEvent } from "./core/state.ts";
-import { type ExecutorChild, startExecutor } from "./executors.ts";
+import type { ExecutorConfig } from "./executor.ts";
+import { type ExecutorChild, startExecutor, startThreads } from "./executors.ts";
 import type { LogDesk } from "./machine/logs.ts";
 import {
   describeVerdict,
@@ -48,9 +49,11 @@ import {
   wantedMsOf,
 } from "./machine/procfs.ts";
 import { BatchWatch, readProgress, removeProgress } from "./machine/progress.ts";
+import type { NodeObjects } from "./objects/node.ts";
 import { Orphans } from "./machine/orphans.ts";
 import { Relay } from "./machine/relay.ts";
 import { Packer } from "./packing.ts";
+import { readMark, removeMark } from "./tasks/mark.ts";
 
 export interface CrewPorts {
   /** The agent's process. */
@@ -61,6 +64,8 @@ export interface CrewPorts {
   readonly memoryFloorBytes: number | undefined;
   readonly logBytesMax: number | undefined;
   readonly desk: LogDesk;
+  /** The store of this node; each executor has a way into it. */
+  readonly objects?: Pick<NodeObjects, "door" | "shut"> | undefined;
   readonly onSaid: (key: number, says: ExecutorSays) => void;
   readonly onForeign: (frame: Uint8Array) => void;
   /** An executor said hello; frames for it go to the receiver. */
@@ -153,22 +158,13 @@ export class Crew {
   }
 
   #begin(key: number): void {
-    const { runtimeDir, mark, self, place, desk } = this.#ports;
+    const { runtimeDir, mark, desk } = this.#ports;
     const path = join(runtimeDir, this.#idOf(key));
     const output = this.#openOutput(key, `${path}.log`);
     if (output === undefined) return;
     desk.open(key, output);
     const child = startExecutor({
-      config: {
-        agentSocket: this.socket,
-        agentToken: this.token,
-        agentProcess: self,
-        progress: `${path}.at`,
-        helloToken: crypto.randomUUID(),
-        socket: `${path}.sock`,
-        callToken: crypto.randomUUID(),
-        ...place,
-      },
+      config: this.#configOf(key),
       mark,
       id: this.#idOf(key),
       onOutput: (stream, chunk) => {
@@ -188,6 +184,39 @@ export class Crew {
         if (!this.#stopped) desk.retire(key);
       },
     });
+    this.#add(key, child);
+  }
+
+  /** Executors that are threads of one process, and have one output. */
+  startThreads(keys: readonly number[]): void {
+    const { runtimeDir, mark, desk } = this.#ports;
+    const [first = 0] = keys;
+    const id = `${this.#idOf(first)}-threads`;
+    const output = this.#openOutput(first, join(runtimeDir, `${id}.log`));
+    if (output === undefined) {
+      for (const key of keys.slice(1)) this.#neverStarted(key, "its process had no output");
+      return;
+    }
+    for (const key of keys) desk.open(key, output);
+    const children = startThreads({
+      configs: keys.map((key) => this.#configOf(key)),
+      mark,
+      id,
+      onOutput: (stream, chunk) => {
+        this.#relay.write(stream, chunk);
+        output.take(stream, chunk);
+      },
+      onThreadExit: (index, reason) => this.#bury(keys[index] ?? first, reason),
+      onExit: () => this.#orphans.end(id),
+      onOutputEnd: () => {
+        output.close();
+        if (!this.#stopped) for (const key of keys) desk.retire(key);
+      },
+    });
+    children.forEach((child, index) => this.#add(keys[index] ?? first, child));
+  }
+
+  #add(key: number, child: ExecutorChild): void {
     const orders = new Packer<ExecutorOrder>(
       (packed) => this.#sendOrders(child, packed),
       (order, error) => this.#refuse(key, order, error),
@@ -195,6 +224,23 @@ export class Crew {
     const unused = { verdict: undefined, wasKilled: false, isHeapFull: false };
     const idle = { wantedMs: 0, busy: false };
     this.#members.set(key, { child, orders, batches: new BatchWatch(), ...unused, ...idle });
+  }
+
+  #configOf(key: number): ExecutorConfig {
+    const { runtimeDir, self, place } = this.#ports;
+    const path = join(runtimeDir, this.#idOf(key));
+    return {
+      agentSocket: this.socket,
+      agentToken: this.token,
+      agentProcess: self,
+      progress: `${path}.at`,
+      mark: `${path}.mark`,
+      helloToken: crypto.randomUUID(),
+      socket: `${path}.sock`,
+      callToken: crypto.randomUUID(),
+      objects: this.#ports.objects?.door() ?? null,
+      ...place,
+    };
   }
 
   #idOf(key: number): string {
@@ -224,6 +270,12 @@ export class Crew {
     const key = this.#keys.get(process);
     const channel = key === undefined ? undefined : this.#members.get(key)?.child.channel;
     if (channel !== undefined) sendBounded(channel, frame);
+  }
+
+  /** The position of the last task that an executor has begun; 0 before the first. */
+  begunOf(key: number): number {
+    const mark = this.#members.get(key)?.child.config.mark;
+    return mark === undefined ? 0 : readMark(mark);
   }
 
   processOf(key: number): ProcessId | undefined {
@@ -320,7 +372,7 @@ export class Crew {
     process.stderr.write(`executor ${member.child.pid} is ended: ${reason}\n`);
     member.verdict = { code: "OUT_OF_MEMORY", reason };
     for (const pid of familyOf(member.child.pid).slice(1)) endProcess(pid);
-    member.child.kill();
+    member.child.killProcess();
   }
 
   /** Ends all of them; nothing is told of it any more. */
@@ -329,9 +381,10 @@ export class Crew {
     this.#toStart.clear();
     this.#relay.close();
     for (const { child } of this.#members.values()) {
-      child.kill();
+      child.killProcess();
       rmSync(child.config.socket, { force: true });
       removeProgress(child.config.progress);
+      removeMark(child.config.mark);
     }
   }
 
@@ -371,17 +424,21 @@ export class Crew {
     // Killed, it couldn't remove it itself.
     rmSync(child.config.socket, { force: true });
     this.#orphans.end(this.#idOf(key));
+    const { objects } = child.config;
+    if (objects !== null) this.#ports.objects?.shut(objects.token);
     const { code, reason } = verdict ?? this.#causeOf(member, exit);
     // An end that somebody asked for is no batch's doing.
     const isOfBatch = verdict !== undefined || !member.wasKilled;
     const batch = isOfBatch ? readProgress(child.config.progress) : undefined;
     removeProgress(child.config.progress);
+    const begun = readMark(child.config.mark);
+    removeMark(child.config.mark);
     if (child.process !== undefined) {
       this.#keys.delete(child.process);
       this.#ports.onGone(child.process, reason);
     }
     const of = batch === undefined ? {} : { batch };
-    this.#ports.feed({ type: "exited", key, reason, code, ...of });
+    this.#ports.feed({ type: "exited", key, reason, code, begun, ...of });
     if (!this.#stopped) this.#startNext();
   }
 

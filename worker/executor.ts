@@ -1,22 +1,28 @@
 /**
- * The executor's process: user code runs here. It holds no NATS connection and no key of the bus;
- * all it says goes to its agent's socket, or by socket to a process of this machine.
+ * The executor, a process or a thread: user code runs here. It holds no NATS connection and no key
+ * of the bus; all it says goes to its agent's socket, or by socket to a process of this machine.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
+import { isMainThread, workerData } from "node:worker_threads";
 import * as v from "valibot";
 import { ITEM_NAMES } from "../runtime/actor/items.ts";
 import { type Channel, connectSocket, listenSocket } from "../runtime/bus/socket.ts";
 import { LogStreams } from "../runtime/client/actors/logs.ts";
 import { HeadClient } from "../runtime/client/head-client.ts";
 import { Links } from "../runtime/client/links.ts";
+import { putResult, resolveArguments } from "../runtime/client/objects/arguments.ts";
+import { Objects } from "../runtime/client/objects/objects.ts";
 import { markAsExecutor } from "../runtime/client/nested.ts";
+import { processClock } from "../runtime/clock.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../runtime/frame/codec.ts";
 import { isLinkFrame, LANE_CONTROL, sourceOf } from "../runtime/frame/prefix.ts";
 import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../runtime/ids.ts";
 import { SOCKET_CONNECT_MS, TURN_SLICE_MS } from "../runtime/limits.ts";
 import { agentCarrier, type Carrier, socketCarrier } from "../runtime/link/carrier.ts";
+import type { Link } from "../runtime/link/link.ts";
+import type { LinkHandlers } from "../runtime/link/ports.ts";
 import { LinkTable } from "../runtime/link/table.ts";
 import {
   type ActorLife,
@@ -25,11 +31,16 @@ import {
   type ExecutorSays,
   parseMessage,
 } from "../runtime/messages.ts";
+import { TaskClient } from "../runtime/tasks/client.ts";
+import { isResult } from "../runtime/tasks/items.ts";
+import type { StoreDoor } from "../runtime/objects/wire.ts";
 import { RefusalLog } from "../runtime/refusals.ts";
 import { ProgressFile } from "./machine/progress.ts";
 import { Orders } from "./orders.ts";
 import { Packer } from "./packing.ts";
 import { mapLigaseImports } from "./programs.ts";
+import { TaskMark } from "./tasks/mark.ts";
+import { TaskSite } from "./tasks/site.ts";
 import { Worksite } from "./work.ts";
 
 /**
@@ -43,11 +54,14 @@ export interface ExecutorConfig {
   readonly agentProcess: ProcessId;
   /** Only the agent and this executor know it: who shows it is this child. */
   readonly helloToken: string;
-  /** Where it says which batch its stage is at. */
+  /** Where it says which batch its stage is at, and which task. */
   readonly progress: string;
+  readonly mark: string;
   /** Where this executor listens for calls of this machine, and the token callers need. */
   readonly socket: string;
   readonly callToken: string;
+  /** The way into the store of this machine. */
+  readonly objects: StoreDoor | null;
   readonly worker: Identity;
   readonly host: string;
 }
@@ -66,6 +80,7 @@ class Executor {
   readonly #way: Carrier;
   readonly #table: LinkTable;
   readonly #site: Worksite;
+  readonly #tasks: TaskClient;
   readonly #head: HeadClient;
   readonly #logs = new LogStreams();
   readonly #progress: ProgressFile;
@@ -86,9 +101,10 @@ class Executor {
     );
     const { host } = config;
     this.#head = new HeadClient(this.#process, (frame) => void agent.send(frame));
+    this.#tasks = new TaskClient({ self: this.#process, head: this.#head });
     this.#table = new LinkTable({
       self: this.#process,
-      accept: (link) => this.#site.host.accept(link),
+      accept: (link) => this.#accept(link),
       vouch: (process) => links.vouch(process),
       names: ITEM_NAMES,
     });
@@ -101,9 +117,13 @@ class Executor {
         return this.#way;
       },
     });
+    const door = Promise.resolve(config.objects ?? undefined);
+    const objects = new Objects({ self: this.#process, door: () => door });
     this.#site = new Worksite({
       head: this.#head,
       links,
+      objects,
+      tasks: this.#tasks,
       logs: this.#logs,
       addressOf: (life) => this.#addressOf(life),
       onBatch: (assignment, place) => {
@@ -113,6 +133,7 @@ class Executor {
       onOver: () => process.exit(0),
     });
     this.#orders = new Orders({
+      tasks: this.#newTasks(objects),
       run: (assignment, signal) => this.#site.run(assignment, signal),
       end: (life) => this.#site.end(life),
       renew: (fromMs) => this.#site.lease.renew(fromMs),
@@ -130,6 +151,39 @@ class Executor {
       onConnection: (channel) => this.#admit(channel),
     });
     this.#send([{ op: "hello", pid: process.pid, token: helloToken }]);
+  }
+
+  #newTasks(objects: Objects): TaskSite {
+    const mark = new TaskMark(this.#config.mark);
+    return new TaskSite({
+      clock: processClock,
+      open: ({ process, identity }, handlers) => {
+        this.#say({ op: "route", process, identity });
+        return this.#table.open(process as ProcessId, this.#way, handlers);
+      },
+      mark: (position) => mark.write(position),
+      say: (said) => this.#say(said),
+      load: (program, gpus) => this.#site.load(program, gpus),
+      objects: {
+        inJob: (job, work) => objects.inJob(job, work),
+        resolve: (args) => resolveArguments(objects, args),
+        put: (value, job, id) => putResult(objects, value, job, id),
+      },
+      onRest: keepCompiled,
+    });
+  }
+
+  /** Calls of actors here, or what came of tasks that code here has submitted. */
+  #accept(link: Link): LinkHandlers {
+    let handlers: LinkHandlers | undefined;
+    return {
+      onItems: (items) => {
+        handlers ??= (isResult(items[0]) ? this.#tasks : this.#site.host).accept(link);
+        handlers.onItems(items);
+      },
+      onReset: (error, unsent) => handlers?.onReset(error, unsent),
+      onReady: () => handlers?.onReady?.(),
+    };
   }
 
   #addressOf({ actorId, incarnation }: ActorLife) {
@@ -228,8 +282,14 @@ function goFirst(): void {
   }
 }
 
+/** A process reads it from its standard input, a thread has it from its process. */
+function configHere(): ExecutorConfig {
+  if (!isMainThread) return workerData as ExecutorConfig;
+  return JSON.parse(readFileSync(STDIN, "utf8")) as ExecutorConfig;
+}
+
 async function main(): Promise<void> {
-  const config = JSON.parse(readFileSync(STDIN, "utf8")) as ExecutorConfig;
+  const config = configHere();
   goFirst();
   markAsExecutor();
   mapLigaseImports();

@@ -7,9 +7,13 @@ import type { Bus } from "../runtime/bus/bus.ts";
 import { connectBus } from "../runtime/bus/nats.ts";
 import { takeConfig } from "../runtime/config-file.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
-import type { Identity } from "../runtime/ids.ts";
+import { type Identity, newProcessId } from "../runtime/ids.ts";
 import { BUS_LOST_MS } from "../runtime/limits.ts";
+import { parseBytes } from "../runtime/usage.ts";
 import { Agent } from "./agent.ts";
+import { type Offer, offerOf } from "./machine/resources.ts";
+import { type ObjectLimits, openObjects } from "./objects/open.ts";
+import { joinNodes } from "./transfer/open.ts";
 
 /** What the file holds; the supervisor's `WorkerConfig`. */
 interface Config {
@@ -20,6 +24,14 @@ interface Config {
   readonly runtimeDir: string;
   readonly mark: string;
   readonly executors: number;
+  /** What its operator says that it has; see `offerOf`. */
+  readonly offer?: Offer;
+  /** Bounds of its objects; of the environment unless given. */
+  readonly objects?: ObjectLimits;
+  /** Where other nodes reach this one; loopback unless given. */
+  readonly address?: string;
+  /** Which machine this is taken for; tests make one machine several. */
+  readonly host?: string;
 }
 
 /** MiB of free memory under which the largest executor is ended; a share of it unless set. */
@@ -28,12 +40,32 @@ const FLOOR_VARIABLE = "LIGASE_MEMORY_FLOOR_MB";
 async function main(): Promise<void> {
   const config = (await takeConfig(process.argv[2] ?? "")) as Config;
   const { cluster, runtimeDir, mark, executors: slots } = config;
-  const bus = await connectBus({ ...config, url: config.natsUrl, name: "worker" });
+  const [bus, offer] = await Promise.all([
+    connectBus({ ...config, url: config.natsUrl, name: "worker" }),
+    offerOf(slots, config.offer ?? {}, (line) => void process.stderr.write(line)),
+  ]);
   const memoryFloorBytes = memoryFloorOf(process.env[FLOOR_VARIABLE]);
-  const agent = new Agent({ bus, cluster, runtimeDir, slots, mark, memoryFloorBytes });
+  const self = newProcessId();
+  const objects = openObjects({
+    node: config.identity,
+    process: self,
+    runtimeDir,
+    limits: { ...limitsOf(process.env), ...config.objects },
+    warn: (line) => void process.stderr.write(line),
+  });
+  const how = { bus, cluster, runtimeDir, slots, mark, memoryFloorBytes, objects, ...offer };
+  const { address } = config;
+  const nodes = objects === undefined ? undefined : joinNodes({ bus, cluster, objects, address });
+  const agent = new Agent({
+    ...how,
+    control: (from, process, value) => void nodes?.take(from, process, value),
+    ports: { process: self, ...(config.host === undefined ? {} : { host: config.host }) },
+  });
   const end = (): void => {
     agent.stop();
-    void bus.close().finally(() => process.exit(0));
+    void Promise.allSettled([nodes?.stop(), objects?.close(), bus.close()]).finally(() =>
+      process.exit(0),
+    );
   };
   endWith(end);
   endWithout(bus, end);
@@ -41,6 +73,21 @@ async function main(): Promise<void> {
   if (process.connected) process.send?.({ op: "ready" });
   // An agent that is killed would never write what it has compiled.
   setImmediate(() => flushCompileCache());
+}
+
+/** Bounds of this node's objects, as `4G`; shares of what there is unless set. */
+const MEMORY_VARIABLE = "LIGASE_OBJECT_MEMORY";
+const SPILL_VARIABLE = "LIGASE_OBJECT_SPILL";
+const FOLDER_VARIABLE = "LIGASE_OBJECT_FOLDER";
+
+/** @throws {SystemError} USAGE when a variable is set to what is no number of bytes. */
+function limitsOf(env: NodeJS.ProcessEnv): ObjectLimits {
+  const bytesOf = (name: string): number | undefined => {
+    const text = env[name];
+    return text === undefined || text === "" ? undefined : parseBytes(text, name);
+  };
+  const folder = env[FOLDER_VARIABLE] || undefined;
+  return { memoryBytes: bytesOf(MEMORY_VARIABLE), spillBytes: bytesOf(SPILL_VARIABLE), folder };
 }
 
 /** @throws {SystemError} USAGE when the variable is set to anything but a number of MiB. */

@@ -3,7 +3,9 @@
  * an actor's end or a cancel at once, also of what waits. The executor and the simulator's are both
  * built on it.
  */
+import { SystemError } from "../runtime/errors.ts";
 import type { ActorLife, Assignment, Done, ExecutorOrder, Outcome } from "../runtime/messages.ts";
+import type { TaskSite } from "./tasks/site.ts";
 import { hostTask } from "./core/lives.ts";
 
 export interface OrderPorts {
@@ -11,6 +13,8 @@ export interface OrderPorts {
   readonly run: (assignment: Assignment, signal: AbortSignal) => Promise<Outcome>;
   /** An actor that has begun is to end. */
   readonly end: (life: ActorLife) => void;
+  /** Takes tasks, which have their own order; none comes where there is none. */
+  readonly tasks?: Pick<TaskSite, "run" | "recall" | "abort">;
   /** The lease of named actors counts from then. */
   readonly renew: (fromMs: number) => void;
   /** Assignments are taken up, after a time without any. */
@@ -48,16 +52,31 @@ export class Orders {
       case "lease":
         this.#ports.renew(order.fromMs);
         return;
+      case "tasks":
+        this.#ports.tasks?.run(order);
+        return;
+      case "task-recall":
+        this.#ports.tasks?.recall(order.positions);
+        return;
+      case "task-abort":
+        this.#ports.tasks?.abort(order.position);
+        return;
       default:
         order satisfies never;
     }
   }
 
-  /** An actor ends, or won't begin: nobody is told of one that hasn't begun. */
+  /** An actor ends, or won't begin. */
   #end({ actorId, incarnation }: ActorLife): void {
     const task = hostTask(actorId);
-    if (this.#waiting.get(task)?.attempt === incarnation) this.#waiting.delete(task);
-    else this.#ports.end({ actorId, incarnation });
+    if (this.#waiting.get(task)?.attempt !== incarnation) {
+      this.#ports.end({ actorId, incarnation });
+      return;
+    }
+    this.#waiting.delete(task);
+    const error = new SystemError("CANCELLED", "it was to end before it began").toData();
+    const done = { task, attempt: incarnation, outcome: { kind: "failed", error } } as const;
+    void this.#ports.onDone(done, false);
   }
 
   async #work(): Promise<void> {

@@ -10,10 +10,13 @@ import { Cluster } from "../runtime/client/cluster.ts";
 import { setCurrentCluster } from "../runtime/client/current.ts";
 import type { HeadClient } from "../runtime/client/head-client.ts";
 import type { Links } from "../runtime/client/links.ts";
+import type { Objects } from "../runtime/client/objects/objects.ts";
 import type { PlanFile } from "../runtime/dataset/plan.ts";
 import type { Stage } from "../runtime/dataset/shard.ts";
 import type { ShardReader, StageDescription, Table } from "../runtime/dataset/types.ts";
 import { SystemError, toSystemError } from "../runtime/errors.ts";
+import type { TaskClient } from "../runtime/tasks/client.ts";
+import type { ProcessId } from "../runtime/ids.ts";
 import { ERROR_TEXT_MAX, LEASE_LEAVE_MS, NAMED_LEASE_MS } from "../runtime/limits.ts";
 import type {
   ActorAddress,
@@ -25,6 +28,7 @@ import type {
   Work,
 } from "../runtime/messages.ts";
 import { Lease } from "./lease.ts";
+import { useGpus } from "./machine/gpus.ts";
 import { loadProgram } from "./programs.ts";
 
 type WorkOf<Kind extends Work["kind"]> = Extract<Work, { kind: Kind }>;
@@ -39,7 +43,9 @@ interface OpenJob {
 export interface WorkPorts {
   readonly head: HeadClient;
   readonly links: Links;
+  readonly tasks: TaskClient;
   readonly logs: LogStreams;
+  readonly objects: Objects;
   /** Where calls to an actor hosted here are sent. */
   readonly addressOf: (life: ActorLife) => ActorAddress;
   /** The stage is about to be given a batch of an assignment, or (null) has ended with it. */
@@ -78,6 +84,7 @@ export class Worksite {
   async run(assignment: Assignment, signal: AbortSignal): Promise<Outcome> {
     const { program, work, attempt } = assignment;
     try {
+      useGpus(assignment.gpus ?? []);
       switch (work.kind) {
         case "plan": {
           const [{ runPlan }] = await Promise.all([loadPlans(), loadProgram(program.url)]);
@@ -88,6 +95,8 @@ export class Worksite {
           return await this.#runStage(assignment, work, signal);
         case "verify":
           return await verify(work, signal);
+        case "merge":
+          return await merge(program, work, signal);
         case "drive":
           return await this.#drive(program, work.argv);
         case "host":
@@ -101,6 +110,14 @@ export class Worksite {
       process.stderr.write(`${work.kind}: ${text}\n`);
       return { kind: "failed", error: error.toData() };
     }
+  }
+
+  /** A program whose tasks run here, with what their code reaches others by. */
+  async load(program: Program, gpus: readonly number[]): Promise<LoadedProgram> {
+    useGpus(gpus);
+    const loaded = await loadProgram(program.url);
+    if (!this.#hasCluster) this.#clusterOf(program, loaded);
+    return loaded;
   }
 
   /** Ends a life; it is told of when nothing of it runs any more. */
@@ -179,8 +196,9 @@ export class Worksite {
 
   /** What user code here reaches others by; an executor serves one program for life. */
   #clusterOf(program: Program, loaded: LoadedProgram): Cluster {
-    const { head, links, logs } = this.#ports;
-    const cluster = new Cluster({ program, loaded, head, links, logs, close: async () => {} });
+    const { head, links, tasks, logs, objects } = this.#ports;
+    const close = async (): Promise<void> => {};
+    const cluster = new Cluster({ program, loaded, head, links, tasks, logs, objects, close });
     setCurrentCluster(cluster);
     this.#hasCluster = true;
     return cluster;
@@ -202,7 +220,10 @@ export class Worksite {
       const mayRun = isNamed ? { mayRun: () => !this.lease.isOver() } : {};
       this.host.create({ ...life, type, args, maxConcurrency, ...mayRun });
       if (isNamed) this.#named.set(actorId, life);
-      this.#isOwn = isNamed && options.hosting === "process";
+      this.#isOwn = isNamed && options.hosting !== "shared";
+      // What it puts is its owner's, as it is itself; actors that share a process have several.
+      const isOwned = options.lifetime === "owned" && options.hosting !== "shared";
+      if (isOwned) this.#ports.objects.job = record.owner.process as ProcessId;
       return { kind: "hosted", address: this.#ports.addressOf(life) };
     } finally {
       this.#beginning = undefined;
@@ -233,6 +254,20 @@ async function verify(work: WorkOf<"verify">, signal: AbortSignal): Promise<Outc
   return await runVerify(file, work.jobId, work.ranges, storageOf(file.spec.sink.uri), signal);
 }
 
+async function merge(
+  program: Program,
+  work: WorkOf<"merge">,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const [{ runMerge }, { storageOf }, file] = await Promise.all([
+    import("../runtime/dataset/seal/merge.ts"),
+    import("../runtime/storage/open.ts"),
+    planOf(work.jobFolder, work.planSha256),
+    loadProgram(program.url),
+  ]);
+  return await runMerge(file, work, storageOf(file.spec.sink.uri), signal);
+}
+
 /** The plan of a job. @throws {SystemError} PLAN_DAMAGED when it isn't the one of the log. */
 async function planOf(jobFolder: string, planSha256: string): Promise<PlanFile> {
   const { planDamaged, planPath, readPlan } = await loadPlans();
@@ -251,7 +286,7 @@ async function openJob(program: Program, jobFolder: string, planSha256: string):
   const instance = new type.class(...(stage.constructorArgs as never[]));
   // What it loads, and what goes wrong then, is no batch's.
   await makeReady(instance);
-  const reader = await sourceNamed(source.name).open(source.options);
+  const reader = await sourceNamed(source.name).open(source.options, jobFolder);
   return { file, reader, stage: stageOf(instance, stage.method, file) };
 }
 

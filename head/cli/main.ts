@@ -2,17 +2,22 @@
  * The commands of `ligase`. Each ends with an exit code of the error table; what one does is loaded
  * when it runs.
  */
+import type { WorkerFlags } from "./worker.ts";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { toSystemError } from "../../runtime/errors.ts";
+import { sweepObjects } from "../../runtime/objects/owners.ts";
 import { runtimeVersion } from "../../runtime/version.ts";
 import { actorCommands } from "./actors/commands.ts";
 import { printableLines } from "./actors/text.ts";
+import { addInputCommands } from "./inputs/commands.ts";
+import { translated } from "./inputs/ray.ts";
 import { jobCommands } from "./jobs/commands.ts";
+import { objectCommands } from "./objects/commands.ts";
 import { solveCommands } from "./solve/commands.ts";
-import { addLaunchFlags } from "./solve/flags.ts";
-import type { RunFlags } from "./run.ts";
 
 const EXIT_USAGE = 2;
+/** Commands that take the options of fastp and Ray by their names. */
+const READERS: ReadonlySet<string> = new Set(["run", "embed", "qc"]);
 
 function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -27,8 +32,9 @@ function program(): Command {
     .description("From FASTQ to embeddings to NetCDF, on one machine or many.")
     .version(runtimeVersion)
     .exitOverride()
-    .enablePositionalOptions();
-  ligase.addCommand(runDefinition());
+    .enablePositionalOptions()
+    .hook("preAction", sweepLeftovers);
+  addInputCommands(ligase, wholeNumber);
   ligase
     .command("worker")
     .description("add this machine to a running cluster")
@@ -38,7 +44,18 @@ function program(): Command {
         .makeOptionMandatory(),
     )
     .option("--executors <n>", "shards that run at once", wholeNumber(1, 1024))
-    .action(async (flags: { join: string; executors?: number }) => {
+    .option("--resources <json>", "what it has: cpu, gpu, memory (bytes), custom {name: amount}")
+    .option("--labels <key=value,...>", "what work that asks for labels finds it by")
+    .option("--object-memory <bytes>", "shared memory for objects, such as 4G (default: 30 %)")
+    .option("--object-folder <path>", "where they are, such as a tmpfs with huge pages")
+    .option("--object-spill <bytes>", "disk for objects (default: half of what is free; 0: none)")
+    .addHelpText(
+      "after",
+      `
+Example: ligase worker --join - --resources '{"gpu":2,"custom":{"disk":4}}' --labels zone=a,disk=ssd
+Unless said: a cpu an executor, the GPUs that nvidia-smi counts, the memory of the machine.`,
+    )
+    .action(async (flags: WorkerFlags) => {
       const { workerCommand } = await import("./worker.ts");
       process.exitCode = await workerCommand(flags);
     });
@@ -60,9 +77,19 @@ Without --state and --address: the only cluster of yours that runs on this machi
     });
   ligase.addCommand(logDefinition());
   for (const command of actorCommands(wholeNumber)) ligase.addCommand(command);
+  for (const command of objectCommands()) ligase.addCommand(command);
   ligase.addCommand(solveCommands(wholeNumber));
   ligase.addCommand(jobCommands());
   return ligase;
+}
+
+/** What killed clusters left of their objects goes with any command; none of them fails by it. */
+function sweepLeftovers(): void {
+  try {
+    sweepObjects();
+  } catch (thrown) {
+    process.stderr.write(`objects of dead processes stay: ${toSystemError(thrown).message}\n`);
+  }
 }
 
 function logDefinition(): Command {
@@ -86,42 +113,12 @@ Reads all of it and changes nothing. Exit code 0: a head can go on; 2: no log th
   return log;
 }
 
-function runDefinition(): Command {
-  const slurm = new Option("--slurm <mode>", "which Slurm starts the solver");
-  const encoder = new Option("--encoder <name>", "what makes a vector of a read");
-  const run = new Command("run")
-    .exitOverride()
-    .description("the main job: FASTQ -> embeddings -> NetCDF; without input, on a sample")
-    .argument("[more...]", "further FASTQ files")
-    .option("--input <file...>", "FASTQ, plain or gzip: files or s3://bucket/key")
-    .option("--output <folder>", "or s3:// with --no-solve; ligase-runs/<stem of the first input>")
-    .addOption(encoder.default("kmer"))
-    .addOption(slurm.choices(["auto", "system", "private"]).default("auto"))
-    .option("--executors <n>", "shards that run at once (default: all cores)", wholeNumber(1, 1024))
-    .option("--nats-port <port>", "default: any free one", wholeNumber(1, 65_535))
-    .option("--standby-heads <n>", "heads that wait to lead (default: 0)", wholeNumber(0, 4))
-    .option("--state <folder>", "or s3://; default: .ligase in the output folder")
-    .addOption(
-      new Option(
-        "--on-bad-record <what>",
-        "a read that is malformed or ends its executors",
-      ).choices(["fail", "quarantine", "skip"]),
-    )
-    .option("--batch-timeout <seconds>", "of one batch; 0 = none", wholeNumber(0, 2_147_483))
-    .option("--no-solve", "end after the embeddings")
-    .option("--fresh", "run anew, in the first free <output>-2, -3, ...")
-    .option("--json", "the last line of standard output is the result as JSON")
-    .action(async (more: string[], flags: RunFlags) => {
-      const { runCommand } = await import("./run.ts");
-      process.exitCode = await runCommand({ ...flags, input: [...(flags.input ?? []), ...more] });
-    });
-  return addLaunchFlags(run, wholeNumber);
-}
-
 // Whoever read our words may be gone (`| head`): the work goes on, and its exit code stays true.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 try {
-  await program().parseAsync(process.argv);
+  const [node = "", bin = "", command = "", ...words] = process.argv;
+  const typed = READERS.has(command) ? translated(words) : words;
+  await program().parseAsync([node, bin, ...(command === "" ? [] : [command]), ...typed]);
 } catch (thrown) {
   if (thrown instanceof CommanderError) {
     process.exitCode = thrown.exitCode === 0 ? 0 : EXIT_USAGE;

@@ -96,10 +96,13 @@ export function checkPlaces(
   throw new SystemError("USAGE", what, { uri: output });
 }
 
+/** The name without folder and without what says the format. */
 function stemOf(path: string): string {
-  return basename(path)
-    .replace(/\.gz$/i, "")
-    .replace(/\.(fastq|fq)$/i, "");
+  const name = basename(path);
+  const stem = name
+    .replace(/\.(gz|bgz|bgzf|zst)$/i, "")
+    .replace(/\.(fastq|fq|fasta|fa|fna|faa|csv)$/i, "");
+  return stem === "" ? name : stem;
 }
 
 function firstFree(folder: string): string {

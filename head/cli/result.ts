@@ -9,6 +9,12 @@ import type { Watched } from "./watch.ts";
 
 const count = v.number();
 
+const report = v.object({
+  kind: v.string(),
+  sample: v.exactOptional(v.string()),
+  uri: v.string(),
+});
+
 /** What the pipeline returns; see `PipelineResult` of the actors. */
 const pipelineValue = v.object({
   jobId: v.string(),
@@ -25,6 +31,8 @@ const pipelineValue = v.object({
   encoder: v.object({ name: v.string(), sha256: v.string(), provider: v.string() }),
   filteredReasons: v.record(v.string(), count),
   quarantine: v.array(v.string()),
+  reports: v.array(report),
+  native: v.string(),
   warnings: v.array(v.string()),
   manifest: v.string(),
   netcdf: v.nullable(v.string()),
@@ -55,6 +63,10 @@ export interface RunResult {
   readonly filteredReasons: Readonly<Record<string, number>>;
   /** Side files with the reads that were put aside. */
   readonly quarantine: readonly string[];
+  /** What quality control left, by sample. */
+  readonly reports: readonly v.InferOutput<typeof report>[];
+  /** Whether sequences were read by the native addon, in words. */
+  readonly native: string;
   readonly warnings: readonly string[];
 }
 
@@ -65,7 +77,7 @@ export function composeResult(
 ): RunResult {
   const value = v.parse(pipelineValue, watched.value);
   const { jobId, reads, rows, shards, dimensions, encoder, manifest, netcdf } = value;
-  const { filteredReasons, quarantine, warnings } = value;
+  const { filteredReasons, quarantine, reports, native, warnings } = value;
   return {
     schema: 1,
     jobId,
@@ -85,6 +97,8 @@ export function composeResult(
     slurm: netcdf === null ? null : slurmOf(watched),
     filteredReasons,
     quarantine,
+    reports,
+    native,
     warnings,
   };
 }

@@ -1,74 +1,76 @@
 /**
- * `ligase run`: starts an embedded cluster, submits the pipeline as a job, shows its progress and
- * leaves its result. The job is durable: whatever ends this command, the next one goes on.
+ * `ligase run`, `embed` and `qc`: each starts an embedded cluster, submits the pipeline as a job,
+ * shows its progress and leaves its result. The job is durable: whatever ends this command, the
+ * next one goes on.
  */
 import { availableParallelism } from "node:os";
 import type { Cluster, ClusterStatus } from "../../runtime/client/cluster.ts";
 import { joinAsClient } from "../../runtime/client/connect.ts";
 import { type EmbeddedReady, startEmbedded } from "../../runtime/client/embedded.ts";
-import type { OnBadRecord } from "../../runtime/dataset/dataset.ts";
 import { errorFromData, SystemError, toSystemError } from "../../runtime/errors.ts";
 import { canonicalJson, sha256Hex } from "../../runtime/ids.ts";
 import { DRIVER_RESTARTS_MAX, OUTPUT_RETRY_MS } from "../../runtime/limits.ts";
 import { joinUri } from "../../runtime/storage/uri.ts";
-import type { LaunchOptions } from "../../solver/launch.ts";
-import { parseSolveSpec } from "../../solver/solve.ts";
 import { followRun } from "../cluster/follow.ts";
 import { pipelineProgram } from "../package-hash.ts";
-import { checkPlaces, outputFolder, statePlaces, typedFolder, typedPath } from "./paths.ts";
-import { Progress } from "./progress.ts";
+import { printableLine } from "./actors/text.ts";
+import { loadActors } from "./inputs/actors.ts";
+import type { InputFlags } from "./inputs/flags.ts";
+import {
+  datasetName,
+  type EmbedFlags,
+  embedRequest,
+  type QcFlags,
+  qcRequest,
+  type RunFlags,
+  runRequest,
+  type RunRequest,
+} from "./inputs/request.ts";
+import { spooledStdin, withoutStdin } from "./inputs/stdin.ts";
+import { statePlaces, typedFolder } from "./paths.ts";
+import { plainOf } from "./progress/frame.ts";
+import { Progress } from "./progress/progress.ts";
 import { composeResult, type RunResult, writeResult } from "./result.ts";
 import { answerWith, type Interrupts } from "./signals.ts";
 import { resultTable } from "./table.ts";
-import { type LaunchFlags, solveOptionsOf } from "./solve/flags.ts";
 import { type Say, type Watched, watchJob } from "./watch.ts";
-
-export interface RunFlags extends LaunchFlags {
-  readonly input?: readonly string[];
-  readonly output?: string;
-  readonly encoder: string;
-  readonly slurm: "auto" | "system" | "private";
-  readonly executors?: number;
-  readonly standbyHeads?: number;
-  readonly natsPort?: number;
-  readonly state?: string;
-  readonly solve: boolean;
-  readonly onBadRecord?: OnBadRecord;
-  readonly batchTimeout?: number;
-  readonly fresh?: boolean;
-  readonly json?: boolean;
-}
-
-/** What a run is, whoever started it first: two commands of equal request are one run. */
-export interface RunRequest {
-  readonly inputs: readonly string[];
-  readonly output: string;
-  readonly encoder: string;
-  readonly solve: boolean;
-  readonly ranks: number;
-  readonly timeLimitMinutes?: number;
-  readonly launch?: LaunchOptions;
-  readonly onBadRecord?: OnBadRecord;
-  readonly batchTimeoutMs?: number;
-}
 
 /** How a run is carried out, which is no part of what it is. */
 export interface RunMeans {
   readonly stateDir: string;
   /** Where it keeps what is durable, if not in that folder. */
   readonly stateUri?: string | undefined;
-  readonly slurm: RunFlags["slurm"];
+  readonly slurm: "auto" | "system" | "private";
   readonly executors: number;
   readonly natsPort?: number | undefined;
   readonly standbyHeads?: number | undefined;
 }
 
-/** The exit code; what went wrong has been said by then. */
+/** Exit codes; what went wrong has been said by then. */
 export function runCommand(flags: RunFlags): Promise<number> {
+  return readerCommand(flags, (spooled, from) => runRequest({ ...flags, ...spooled }, from));
+}
+
+/** @see runCommand */
+export function embedCommand(flags: EmbedFlags): Promise<number> {
+  return readerCommand(flags, (spooled, from) => embedRequest({ ...flags, ...spooled }, from));
+}
+
+/** @see runCommand */
+export function qcCommand(flags: QcFlags): Promise<number> {
+  return readerCommand(flags, (spooled, from) => qcRequest({ ...flags, ...spooled }, from));
+}
+
+function readerCommand(
+  flags: InputFlags & { readonly slurm?: RunMeans["slurm"] },
+  requestOf: (inputs: Pick<InputFlags, "input" | "output">, from: string) => RunRequest,
+): Promise<number> {
   return runAs(flags.json, async () => {
     const from = typedFolder(process.env, process.cwd());
-    const request = requestOf(flags, from);
-    const { slurm, executors = availableParallelism(), natsPort, standbyHeads } = flags;
+    // What is wrong with the flags is said before standard input is read.
+    requestOf({ ...flags, ...withoutStdin(flags) }, from);
+    const request = requestOf(await spooledStdin(flags, from), from);
+    const { slurm = "auto", executors = availableParallelism(), natsPort, standbyHeads } = flags;
     const places = statePlaces(flags.state, request.output, from);
     return { request, means: { ...places, slurm, executors, natsPort, standbyHeads } };
   });
@@ -81,9 +83,22 @@ export function runAs(
 ): Promise<number> {
   return answerWith(json, async (interrupts) => {
     const { request, means } = await ask();
+    await sayNative();
     const result = await run(request, means, interrupts);
     return { table: resultTable(result), result };
   });
+}
+
+/** Says once when sequences will be read by the slower forms; the result's `native` says it too. */
+async function sayNative(): Promise<void> {
+  const { nativeStatus } = await loadActors<Native>("native/addon");
+  const { text } = nativeStatus();
+  if (text.includes("slower")) process.stderr.write(`ligase: ${printableLine(text)}\n`);
+}
+
+/** What `actors/native/addon.ts` exports, as far as it is asked here. */
+interface Native {
+  readonly nativeStatus: () => { readonly text: string };
 }
 
 async function run(
@@ -91,8 +106,21 @@ async function run(
   means: RunMeans,
   interrupts: Interrupts,
 ): Promise<RunResult> {
-  const startedMs = performance.now();
   const progress = new Progress(process.stderr);
+  try {
+    return await runShown(request, means, progress, interrupts);
+  } finally {
+    progress.end();
+  }
+}
+
+async function runShown(
+  request: RunRequest,
+  means: RunMeans,
+  progress: Progress,
+  interrupts: Interrupts,
+): Promise<RunResult> {
+  const startedMs = performance.now();
   const { stateDir, stateUri, slurm, executors, natsPort, standbyHeads } = means;
   const key = sha256Hex(canonicalJson(request));
   const deadline = performance.now() + OUTPUT_RETRY_MS;
@@ -119,27 +147,6 @@ async function run(
       throw new SystemError("OUTPUT_BUSY", "another run works on this output", where);
     }
   }
-}
-
-function requestOf(flags: RunFlags, from: string): RunRequest {
-  const inputs = (flags.input ?? []).map((path) => typedPath(from, path));
-  const { ranks, timeLimitMinutes, ...launch } = solveOptionsOf(flags);
-  // What is wrong with them is said before anything is started.
-  parseSolveSpec(launch);
-  const output = outputFolder(flags.output, inputs, from, flags.fresh === true);
-  checkPlaces(output, { inputs, solve: flags.solve });
-  const { onBadRecord, batchTimeout } = flags;
-  return {
-    inputs,
-    output,
-    encoder: flags.encoder,
-    solve: flags.solve,
-    ranks: ranks ?? availableParallelism(),
-    ...(timeLimitMinutes === undefined ? {} : { timeLimitMinutes }),
-    ...(Object.keys(launch).length === 0 ? {} : { launch }),
-    ...(onBadRecord === undefined ? {} : { onBadRecord }),
-    ...(batchTimeout === undefined ? {} : { batchTimeoutMs: batchTimeout * 1000 }),
-  };
 }
 
 /** What the followed command sent: its result or its error. */
@@ -195,16 +202,16 @@ async function submit(
   startedMs: number,
 ): Promise<RunResult> {
   const program = pipelineProgram();
-  const loaded = { actors: new Map(), main: undefined };
+  const loaded = { actors: new Map(), tasks: new Map(), main: undefined };
   const cluster: Cluster = await joinAsClient(started.connection, program, loaded, async () => {});
   // Nothing answers a request any more then, and this process would wait for each of them.
   over.addEventListener("abort", () => void cluster.close(), { once: true });
   try {
     const before = await cluster.status();
     const startS = (performance.now() - startedMs) / 1000;
-    const show: Say = (line, fraction) => {
-      progress.say(line, fraction);
-      started.send({ progress: line });
+    const show: Say = (said) => {
+      progress.say(said);
+      started.send({ progress: plainOf(said) });
     };
     const watched = await driveToEnd(cluster, asked, before, show, over);
     const totalS = (performance.now() - startedMs) / 1000;
@@ -227,18 +234,19 @@ async function driveToEnd(
   show: Say,
   over: AbortSignal,
 ): Promise<Watched> {
-  const uri = joinUri(request.output, "embeddings");
+  const uri = joinUri(request.output, datasetName(request));
+  const doing = request.only === "qc" ? "quality control" : "embedding";
   // The program reads the first one alone; `ligase job resume` reads both.
   const { slurm, executors } = means;
   const argv = [JSON.stringify(request), JSON.stringify({ slurm, executors })];
   for (let lost = 0; ; lost += 1) {
     const jobId = await cluster.submitProgram(cluster.program, argv);
     try {
-      return await watchJob(cluster, { jobId, uri }, before, show, over);
+      return await watchJob(cluster, { jobId, uri, doing }, before, show, over);
     } catch (thrown) {
       const { code } = toSystemError(thrown);
       if (code !== "ACTOR_DIED" || lost >= DRIVER_RESTARTS_MAX) throw thrown;
-      show("starting: the driver was lost, another one goes on");
+      show({ line: "starting: the driver was lost, another one goes on" });
     }
   }
 }

@@ -3,27 +3,36 @@ import type { RunResult } from "./result.ts";
 
 /** Lines of name and value; ends with a newline. */
 export function resultTable(result: RunResult): string {
-  const { reads, seconds, encoder, slurm } = result;
+  const { reads, seconds, slurm, dimensions } = result;
   const reasons = Object.entries(result.filteredReasons).map(([why, n]) => `${n} ${why}`);
   const rows: (readonly [string, string])[] = [
     ["job", result.jobId.slice(0, 12)],
     ["reads", readsLine(reads)],
     ...(reasons.length === 0 ? [] : [["filtered", reasons.join(", ")] as const]),
-    [
-      "embeddings",
-      `${result.rows} x ${result.dimensions} float32 in ${counted(result.shards, "shard")}`,
-    ],
-    ["encoder", `${encoder.name} ${encoder.sha256.slice(0, 12)} on ${encoder.provider}`],
+    ...(dimensions === 0 ? [] : embeddingRows(result)),
     ...(result.quarantine.length === 0
       ? []
       : [["quarantine", quarantineLine(result.quarantine)] as const]),
+    ...result.reports.map(reportRow),
     ["manifest", result.manifest],
-    ["netcdf", result.netcdf ?? "not asked for (--no-solve)"],
+    ...(dimensions === 0 ? [] : [["netcdf", result.netcdf ?? "not asked for"] as const]),
     ...(slurm === null ? [] : [["slurm job", slurmLine(slurm)] as const]),
     ["seconds", secondsLine(seconds)],
     ...result.warnings.map((warning) => ["warning", warning] as const),
   ];
   return rows.map(([name, value]) => `${name.padEnd(11)} ${value}\n`).join("");
+}
+
+/** Quality control alone has none. */
+function embeddingRows({ rows, dimensions, shards, encoder }: RunResult) {
+  return [
+    ["embeddings", `${rows} x ${dimensions} float32 in ${counted(shards, "shard")}`] as const,
+    ["encoder", `${encoder.name} ${encoder.sha256.slice(0, 12)} on ${encoder.provider}`] as const,
+  ];
+}
+
+function reportRow({ kind, sample, uri }: RunResult["reports"][number]): readonly [string, string] {
+  return ["report", sample === undefined ? `${uri} (${kind})` : `${uri} (${kind} of ${sample})`];
 }
 
 function readsLine({

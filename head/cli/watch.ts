@@ -8,10 +8,21 @@ import type {
 import { errorFromData, SystemError } from "../../runtime/errors.ts";
 import { JOB_POLL_MS } from "../../runtime/limits.ts";
 import { waitsFor } from "../slurm/attempt/words.ts";
+import { grouped, type Said, timeLeft } from "./progress/frame.ts";
+import { Pace } from "./progress/pace.ts";
 import { counted } from "./table.ts";
 
-/** Says what goes on, and how much of it is done where that is known, 0..1. */
-export type Say = (line: string, fraction?: number) => void;
+/** Takes what goes on. */
+export type Say = (said: Said) => void;
+
+/** A job that is watched. */
+export interface WatchedJob {
+  readonly jobId: string;
+  /** The folder of its dataset: a state may hold other ones. */
+  readonly uri: string;
+  /** What its shards are for, such as "embedding": the name of that phase. */
+  readonly doing: string;
+}
 
 export interface Watched {
   /** What the program's main returned. */
@@ -26,19 +37,19 @@ export interface Watched {
 /**
  * Watches a program from its submission.
  *
- * @param job - its id, and the folder of its dataset: a state may hold other ones.
  * @param before - the jobs before it was submitted: what stood then took no time of this command.
  * @throws {SystemError} what ended the program; CANCELLED.
  */
 export async function watchJob(
   cluster: Cluster,
-  { jobId, uri }: { readonly jobId: string; readonly uri: string },
+  { jobId, uri, doing }: WatchedJob,
   before: ClusterStatus,
   say: Say,
   signal: AbortSignal,
 ): Promise<Watched> {
   const begunMs = performance.now();
   let sealedMs = begunMs;
+  const pace = new Pace();
   for (;;) {
     if (signal.aborted) throw new SystemError("CANCELLED", String(signal.reason));
     const status = await cluster.status();
@@ -53,8 +64,7 @@ export async function watchJob(
       const solving = stoodSolved(before, solve) ? 0 : (now - sealedMs) / 1000;
       return { value: await cluster.result(jobId), dataset, solve, phase1, solving };
     }
-    const { line, fraction } = describe(status, dataset, solve);
-    say(line, fraction);
+    say(dataset === undefined ? describeStart(status) : describe(dataset, solve, { doing, pace }));
     await new Promise((resolve) => setTimeout(resolve, JOB_POLL_MS));
   }
 }
@@ -80,34 +90,38 @@ function stoodSolved(before: ClusterStatus, solve: SolveStatus | undefined): boo
   return before.solves.some(({ id, state }) => id === solve.id && state.kind === "succeeded");
 }
 
-interface Said {
-  readonly line: string;
-  readonly fraction?: number | undefined;
-}
-
 function describe(
-  status: ClusterStatus,
-  dataset: DatasetStatus | undefined,
+  { state, shards, reads }: DatasetStatus,
   solve: SolveStatus | undefined,
+  { doing, pace }: { readonly doing: string; readonly pace: Pace },
 ): Said {
-  if (dataset === undefined) return { line: describeStart(status) };
-  const { shards, reads } = dataset;
-  if (dataset.state.kind === "planning") return { line: "planning: looking at the input" };
-  if (dataset.state.kind !== "sealed") {
+  if (state.kind === "planning") return { line: "planning: looking at the input" };
+  if (state.kind !== "sealed") {
     if (shards.standing > 0) {
       return { line: `checking: ${counted(shards.standing, "shard")} that stood here already` };
     }
-    const line = `embedding: ${shards.done}/${shards.total ?? "?"} shards, ${reads.in} reads`;
-    return { line, fraction: shards.total ? shards.done / shards.total : undefined };
+    const { done, total } = shards;
+    if (done === total) {
+      return { line: `sealing: ${counted(done, "shard")}, ${grouped(reads.in)} reads` };
+    }
+    const look = { atMs: performance.now(), done, reads: reads.in };
+    const { readsPerS, leftS } = pace.add(look, total);
+    const more = [
+      ...(leftS === undefined ? [] : [timeLeft(leftS)]),
+      ...(readsPerS === undefined ? [] : [`${grouped(readsPerS)} reads/s`]),
+      `${grouped(reads.in)} reads`,
+    ];
+    const line = `${doing}: ${done}/${total ?? "?"} shards`;
+    return { line, more, fraction: total ? done / total : undefined };
   }
   if (solve !== undefined) return describeSolve(solve);
-  const made = `${counted(shards.done, "shard")}, ${counted(reads.passed, "row")}`;
+  const made = `${counted(shards.done, "shard")}, ${grouped(reads.in)} reads`;
   return { line: `sealed: ${made}` };
 }
 
-function describeStart({ workers, slots }: ClusterStatus): string {
-  if (workers === 0) return "starting: waiting for a worker";
-  return `starting: ${counted(workers, "worker")}, ${counted(slots, "executor")}`;
+function describeStart({ workers, slots }: ClusterStatus): Said {
+  if (workers === 0) return { line: "starting: waiting for a worker" };
+  return { line: `starting: ${counted(workers, "worker")}, ${counted(slots, "executor")}` };
 }
 
 /** A solve's line; each of the words before its colon is a phase of its own. */

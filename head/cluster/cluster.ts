@@ -11,6 +11,7 @@ import {
   SHUTDOWN_FORCED_MS,
   WORKER_RESTARTS_MAX,
 } from "../../runtime/limits.ts";
+import { sweepObjects } from "../../runtime/objects/owners.ts";
 import { sweep } from "../../runtime/processes.ts";
 import { isIdentity } from "../../runtime/bus/subjects.ts";
 import { type ChildOptions, isReplaced, KeptChild } from "./child.ts";
@@ -91,6 +92,7 @@ export class EmbeddedCluster {
     const { remaining } = await sweep({ mark, folder: runtimeDir }, { graceMs: 0 });
     for (const { pid } of remaining) log(`process ${pid} can't be ended`);
     await removeRuntimeFolder(runtimeDir);
+    sweepObjects();
   }
 
   /** Makes `stop` wait for nobody: all that still runs is killed. */

@@ -19,6 +19,7 @@ import { readLines, writeLine } from "../../runtime/client/lines.ts";
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
 import { STANDBY_HEADS_MAX } from "../../runtime/limits.ts";
 import { checkUri } from "../../runtime/storage/uri.ts";
+import { sweepObjects } from "../../runtime/objects/owners.ts";
 import { MARK_VARIABLE, sweep } from "../../runtime/processes.ts";
 import { ClientDoor } from "./clients/door.ts";
 import { EmbeddedCluster } from "./cluster.ts";
@@ -254,6 +255,7 @@ async function sweepAfter(dead: LockOwner): Promise<void> {
     throw new SystemError("OUTPUT_BUSY", what, { uri: dead.runtimeFolder });
   }
   await removeRuntimeFolder(dead.runtimeFolder);
+  sweepObjects();
 }
 
 /** A program of ours: TypeScript in a checkout, JavaScript in the package, as this file is. */

@@ -24,6 +24,7 @@ export function apply(state: DurableState, fact: Fact): void {
     case "dataset.failed":
     case "dataset.reopened":
     case "dataset.limited":
+    case "dataset.demanded":
     case "continuation.added":
       applyToDataset(state, fact);
       return;
@@ -97,6 +98,7 @@ function applyToDataset(
     | "dataset.failed"
     | "dataset.reopened"
     | "dataset.limited"
+    | "dataset.demanded"
     | "continuation.added"
   >,
 ): void {
@@ -124,6 +126,9 @@ function applyToDataset(
       return;
     case "dataset.limited":
       job.batchTimeoutMs = fact.batchTimeoutMs;
+      return;
+    case "dataset.demanded":
+      job.demand = fact.demand;
       return;
     case "continuation.added":
       job.continuations.push(fact.continuation);

@@ -13,6 +13,11 @@ import { emptyActors } from "./actors/types.ts";
 import { advanceDatasets, endDataset, excluded, sealed } from "./datasets.ts";
 import type { Caller, Effect, HeadConfig, HeadEvent, HeadState, Step } from "./events.ts";
 import { type DurableState, type Fact, stateSnapshot } from "./facts.ts";
+import { emptyTasks } from "./task-store/types.ts";
+import { forgiveTaskOwners, taskOwnerSeen } from "./tasks/owners.ts";
+import { takeTaskReport } from "./tasks/reports.ts";
+import { advanceTasks, answerTasks, isTaskRequest } from "./tasks/tasks.ts";
+import { forgiveObjectJobs, lookAtObjectJobs } from "./objects/jobs.ts";
 import { advancePrograms, endProgram } from "./programs.ts";
 import { dropWorker, loseWork, takeReport } from "./reports.ts";
 import { submitDataset, takeClaim } from "./resume/submit.ts";
@@ -46,6 +51,7 @@ export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: n
     reasons: new Map(),
     claims: new Map(),
     sealing: new Set(),
+    merges: new Map(),
     deaths: new Map(),
     crashes: new Map(),
     outdone: new Map(),
@@ -54,7 +60,11 @@ export function newHeadState(durable: DurableState, config: HeadConfig, nowMs: n
     arrived: new Map(),
     lookers: new Map(),
     open: openJobs(durable),
+    shardsWait: false,
+    tasksWait: false,
     actors: emptyActors(),
+    tasks: emptyTasks(),
+    objectJobs: new Map(),
     slurm: new Map(),
     fresh: new Set(),
     cursors: new Map(),
@@ -83,19 +93,24 @@ export function decideAll(state: HeadState, events: readonly HeadEvent[], nowMs:
   forgiveOwnSleep(state, nowMs);
   for (const event of events) take(state, step, event, nowMs);
   const isTick = events.some(({ type }) => type === "tick");
-  if (isTick) dropSilentWorkers(state, step, nowMs);
+  if (isTick) {
+    dropSilentWorkers(state, step, nowMs);
+    lookAtObjectJobs(state, nowMs);
+  }
   if (!events.every(isAboutActors)) {
     advancePrograms(state, step, nowMs);
     advanceDatasets(state, step, nowMs);
     advanceSolves(state, step, nowMs);
   }
   advanceActors(state, step, isTick, nowMs);
+  advanceTasks(state, step, isTick, nowMs);
   flushOutboxes(state, step, nowMs);
   return { facts: step.facts, effects: step.effects };
 }
 
 /** Whether an event can't be a reason for any job to go on. */
 function isAboutActors(event: HeadEvent): boolean {
+  if (event.type === "task-report" || event.type === "more") return true;
   return event.type === "api" && !JOB_OPS.has(event.request.op);
 }
 
@@ -110,7 +125,11 @@ function take(state: HeadState, step: Step, event: HeadEvent, nowMs: number): vo
     case "absent":
       loseWork(state, step, event.worker, nowMs);
       return;
+    case "task-report":
+      takeTaskReport(state, step, event.worker, event.report, nowMs);
+      return;
     case "tick":
+    case "more":
       return;
     case "claimed":
       takeClaim(state, step, event, nowMs);
@@ -171,7 +190,9 @@ function answer(
       step.effects.push({ type: "reply", caller, value: digestOf(state.durable) });
       return;
     default:
-      answerActors(state, step, caller, request, nowMs);
+      taskOwnerSeen(state.tasks, caller, nowMs);
+      if (isTaskRequest(request)) answerTasks(state, step, caller, request, nowMs);
+      else answerActors(state, step, caller, request, nowMs);
   }
 }
 
@@ -240,6 +261,8 @@ function forgiveOwnSleep(state: HeadState, nowMs: number): void {
   state.sinceMs += sleptMs;
   for (const worker of state.workers.values()) worker.lastSeenMs += sleptMs;
   forgiveActors(state, sleptMs);
+  forgiveTaskOwners(state.tasks, sleptMs);
+  forgiveObjectJobs(state, sleptMs);
 }
 
 function dropSilentWorkers(state: HeadState, step: Step, nowMs: number): void {

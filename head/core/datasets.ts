@@ -5,9 +5,15 @@
  */
 import { type ErrorData, SystemError } from "../../runtime/errors.ts";
 import { QUEUE_BLIND } from "../../runtime/limits.ts";
+import type { ReportFile } from "../../runtime/messages.ts";
+import { ONE_CPU } from "../../runtime/resources/resources.ts";
 import type { HeadEvent, HeadState, Step } from "./events.ts";
 import type { DatasetJob, InputProgress } from "./facts.ts";
+import { advanceMerge } from "./merge/merge.ts";
 import { forgetDeaths, isHeld, mustWait, placeAgain } from "./poison/deaths.ts";
+import { placeNeeding, shapesOfWaiting } from "./placement/actors.ts";
+import { limitShards } from "./placement/holding.ts";
+import { fitsEver } from "./placement/room.ts";
 import { advanceSearches, attemptOf } from "./poison/search.ts";
 import { askClaim, damageOf, isTaken, placeVerify } from "./resume/standing.ts";
 import { manifestOf } from "./seal.ts";
@@ -26,11 +32,21 @@ export function planTask(jobId: string): string {
 }
 
 /** Places what can be placed now; asks for the claim, and for the seal once all is committed. */
-export function advanceDatasets(state: HeadState, step: Step, _nowMs: number): void {
+export function advanceDatasets(state: HeadState, step: Step, nowMs: number): void {
+  placeNeeding(state, step, nowMs);
+  limitShards(state, shapesOfWaiting(state), nowMs);
+  state.shardsWait = false;
+  // A job that is to have some shards under way, and hasn't, goes before others.
   for (const jobId of state.open.datasets) {
     const job = state.durable.datasets.get(jobId);
+    const least = job?.demand?.concurrency?.min ?? 0;
+    if (job?.state.kind === "running" && least > 0) advanceShards(state, step, job, least);
+  }
+  for (const jobId of state.open.datasets) {
+    const job = state.durable.datasets.get(jobId);
+    const most = job?.demand?.concurrency?.max;
     if (job?.state.kind === "planning") placePlan(state, step, job);
-    else if (job?.state.kind === "running") advanceShards(state, step, job);
+    else if (job?.state.kind === "running") advanceShards(state, step, job, most);
   }
 }
 
@@ -46,7 +62,13 @@ export function planWork(state: HeadState, job: DatasetJob): Unplaced {
   return { program: job.spec.program, work: { kind: "plan", jobFolder: folder, spec: job.spec } };
 }
 
-function advanceShards(state: HeadState, step: Step, job: DatasetJob): void {
+/** @param most - shards of it that may be under way. */
+function advanceShards(
+  state: HeadState,
+  step: Step,
+  job: DatasetJob,
+  most = Number.POSITIVE_INFINITY,
+): void {
   const claim = state.claims.get(job.id);
   if (claim === undefined) {
     state.claims.set(job.id, "asked");
@@ -55,12 +77,12 @@ function advanceShards(state: HeadState, step: Step, job: DatasetJob): void {
   if (claim !== "ours" || state.sealing.has(job.id)) return;
   const damage = damageOf(state, job);
   if (damage !== undefined) endDataset(state, step, job.id, damage.toData());
-  else if (job.inputs.every(isComplete)) startSeal(state, step, job);
-  else if (placeVerify(state, step, job)) advanceOpen(state, step, job);
+  else if (job.inputs.every(isComplete)) advanceSeal(state, step, job);
+  else if (placeVerify(state, step, job)) advanceOpen(state, step, job, most);
 }
 
 /** Searches first: a shard that they end is placed in the same step. */
-function advanceOpen(state: HeadState, step: Step, job: DatasetJob): void {
+function advanceOpen(state: HeadState, step: Step, job: DatasetJob, most: number): void {
   const { failed, settled } = advanceSearches(state, step, job);
   for (const { input, shard } of settled) rewind(state, job.id, input, shard);
   if (failed !== null) {
@@ -68,16 +90,28 @@ function advanceOpen(state: HeadState, step: Step, job: DatasetJob): void {
     return;
   }
   if (mustWait(state, job.id)) return;
-  placeAgain(state, step, job, (input, shard) => shardWork(state, job, input, shard));
-  placeShards(state, step, job);
+  const mayPlace = (): boolean => isUnder(state, job, most);
+  placeAgain(state, step, job, mayPlace, (input, shard) => shardWork(state, job, input, shard));
+  placeShards(state, step, job, mayPlace);
 }
 
 function isComplete(input: InputProgress): boolean {
   return input.shards !== null && input.receipts.size === input.shards;
 }
 
-function startSeal(state: HeadState, step: Step, job: DatasetJob): void {
-  const manifest = manifestOf(job);
+/** What was counted in the shards is merged before. */
+function advanceSeal(state: HeadState, step: Step, job: DatasetJob): void {
+  const reports = advanceMerge(state, step, job);
+  if (reports !== null) startSeal(state, step, job, reports);
+}
+
+function startSeal(
+  state: HeadState,
+  step: Step,
+  job: DatasetJob,
+  reports: readonly ReportFile[],
+): void {
+  const manifest = manifestOf(job, reports);
   if (manifest instanceof SystemError) {
     endDataset(state, step, job.id, manifest.toData());
     return;
@@ -86,7 +120,19 @@ function startSeal(state: HeadState, step: Step, job: DatasetJob): void {
   step.effects.push({ type: "seal", jobId: job.id, uri: job.spec.sink.uri, manifest });
 }
 
-function placeShards(state: HeadState, step: Step, job: DatasetJob): void {
+/** Whether fewer of a job's shards than this are under way. */
+function isUnder({ tasksOf }: HeadState, { id }: DatasetJob, most: number): boolean {
+  const tasks = tasksOf.get(id) ?? new Set();
+  if (tasks.size < most) return true;
+  let shards = 0;
+  for (const task of tasks) if (task.startsWith(SHARD)) shards += 1;
+  return shards < most;
+}
+
+/** How the tasks of shards begin. */
+const SHARD = "shard/";
+
+function placeShards(state: HeadState, step: Step, job: DatasetJob, mayPlace: () => boolean): void {
   const share = shareOf(state, job);
   const cursors = state.cursors.get(job.id) ?? job.inputs.map(() => 0);
   state.cursors.set(job.id, cursors);
@@ -95,8 +141,12 @@ function placeShards(state: HeadState, step: Step, job: DatasetJob): void {
       const shard = nextShard(state, job, index, input, cursors[index] ?? 0);
       cursors[index] = shard;
       if (input.shards !== null && shard >= input.shards) break;
+      if (!mayPlace()) return;
       const task = shardTask(job.id, index, shard);
-      if (!place(state, step, task, shardWork(state, job, index, shard), { share })) return;
+      if (!place(state, step, task, shardWork(state, job, index, shard), { share })) {
+        state.shardsWait ||= isWaiting(state, job);
+        return;
+      }
       cursors[index] = shard + 1;
     }
   }
@@ -120,6 +170,15 @@ function nextShard(
     shard += 1;
   }
   return shard;
+}
+
+/** Whether a job has nothing, or less than it could, of what others have. */
+function isWaiting(state: HeadState, { demand }: DatasetJob): boolean {
+  const shape = demand?.shape ?? ONE_CPU;
+  for (const { room, isAbsent } of state.workers.values()) {
+    if (!isAbsent && fitsEver(room, shape)) return true;
+  }
+  return false;
 }
 
 /**
@@ -176,6 +235,7 @@ export function sealed(
   // Opened again amid its seal, it may have lost a receipt: then it is sealed once more.
   if (job?.state.kind !== "running" || !job.inputs.every(isComplete)) return;
   record(state, step, { type: "dataset.sealed", jobId, manifestSha256, atMs: nowMs });
+  state.merges.delete(jobId);
   forgetDeaths(state, jobId);
 }
 
@@ -184,6 +244,7 @@ export function endDataset(state: HeadState, step: Step, jobId: string, error: E
   const job = state.durable.datasets.get(jobId);
   if (job?.state.kind !== "planning" && job?.state.kind !== "running") return;
   record(state, step, { type: "dataset.failed", jobId, error });
+  state.merges.delete(jobId);
   state.standing.delete(jobId);
   forgetDeaths(state, jobId);
   cancelFlights(state, step, jobId);

@@ -11,12 +11,20 @@ import type {
   Continuation,
   DatasetSpec,
   Exclusion,
+  Owner,
   Report,
+  ReportFile,
+  Work,
 } from "../../runtime/messages.ts";
+import type { Resources } from "../../runtime/resources/resources.ts";
 import type { Listed } from "../../runtime/storage/storage.ts";
 import type { Manifest } from "../../solver/manifest.ts";
 import type { ActorsState } from "./actors/types.ts";
+import type { TaskEnds, TaskOrder, TaskReport } from "../../runtime/tasks/wire.ts";
+import type { TasksState } from "./task-store/types.ts";
 import type { AttemptEnd, DurableState, Fact } from "./facts.ts";
+import type { ObjectJob } from "./objects/jobs.ts";
+import type { Grant, Room } from "./placement/room.ts";
 import type { Looker } from "./resume/submit.ts";
 
 /** Where a reply goes. */
@@ -56,7 +64,10 @@ export type HeadEvent =
   | { readonly type: "report"; readonly worker: string; readonly report: Report }
   /** Nobody hears what is said to a worker: its process, or its way to the bus, is gone. */
   | { readonly type: "absent"; readonly worker: string }
+  | { readonly type: "task-report"; readonly worker: string; readonly report: TaskReport }
   | { readonly type: "tick" }
+  /** A step had more to do than it took on. */
+  | { readonly type: "more" }
   | {
       readonly type: "claimed";
       readonly jobId: string;
@@ -98,8 +109,24 @@ export type SlurmStep =
 
 export type Effect =
   | ({ readonly type: "command"; readonly worker: string; readonly heard: number } & Outbox)
-  | { readonly type: "reply"; readonly caller: Caller; readonly value: unknown }
-  | { readonly type: "refuse"; readonly caller: Caller; readonly error: ErrorData }
+  /** `free`: it tells of nothing that a fact makes so, and waits for none. */
+  | {
+      readonly type: "reply";
+      readonly caller: Caller;
+      readonly value: unknown;
+      readonly free?: true;
+    }
+  | {
+      readonly type: "refuse";
+      readonly caller: Caller;
+      readonly error: ErrorData;
+      readonly free?: true;
+    }
+  /** The next three are free too: tasks are no facts. */
+  | { readonly type: "task-order"; readonly worker: string; readonly order: TaskOrder }
+  | { readonly type: "task-ends"; readonly to: Owner; readonly ends: TaskEnds }
+  /** A `more` event is due at once. */
+  | { readonly type: "more" }
   /** Puts the job's name on its output folder, once and for ever, and looks what stands there. */
   | {
       readonly type: "claim";
@@ -150,8 +177,20 @@ export interface WorkerView {
   heard: number;
   /** Tasks of its flights. */
   readonly tasks: Set<string>;
+  /** What it has for work, and what of that nobody holds. */
+  readonly room: Room;
+  /** Whether it has told this leader all that lives there: before, nobody knows what is free. */
+  isTold: boolean;
+  /** Slots that are the shards' while tasks and they wait for the same. */
+  shardShare: number;
+  /** Slots that shards may use now: fewer than there are while something else is to have some. */
+  shardSlots: number;
   /** Flights that wait for or occupy a slot; 0 <= load <= queueMax of it. */
   load: number;
+  /** Slots that they occupy, a processor each; seats = min(load, slots). */
+  seats: number;
+  /** What all shards hold there together. */
+  shardsHold: Resources;
   /** Milliseconds that one slot takes for such a flight, by what it did last; 0 until known. */
   shardMs: number;
   /** When it last finished one, or got one while it had none. */
@@ -183,6 +222,8 @@ export interface WorkerView {
 
 /** A life that its worker was told to end. */
 export interface EndingLife extends ActorLife {
+  /** What it holds until it is over. */
+  grant: Grant | null;
   /** Whose kill is answered when it is over, by request. */
   readonly killers: Map<string, Caller>;
 }
@@ -191,6 +232,8 @@ export interface EndingLife extends ActorLife {
 export interface Flight {
   readonly worker: string;
   readonly attempt: number;
+  /** What it holds of its worker beyond a slot, or a place among the actors there. */
+  readonly grant?: Grant;
   /** Command that carried it; 0 when a worker brought it along from an earlier leader. */
   readonly sequence: number;
   readonly assignment: Assignment;
@@ -207,6 +250,8 @@ export interface Outbox {
   readonly logs: Command["logs"];
   /** Whether it is to announce its actors again. */
   announce: boolean;
+  /** Processes that are no more and whose objects it holds. */
+  endJobs?: string[];
 }
 
 export interface HeadConfig {
@@ -237,6 +282,8 @@ export interface HeadState {
   readonly reasons: Map<string, ErrorData>;
   readonly claims: Map<string, "asked" | "ours">;
   readonly sealing: Set<string>;
+  /** Files that are made of shards' summaries before the seal, by job. */
+  readonly merges: Map<string, MergeProgress>;
   /** Files of jobs that stand and that nobody has looked at or can take, by job. */
   readonly standing: Map<string, Standing>;
   /** Files of receipts that came since a claim was asked for, by job. */
@@ -253,7 +300,13 @@ export interface HeadState {
   readonly excluding: Set<string>;
   /** Jobs and solves that aren't over, by id. */
   readonly open: OpenJobs;
+  /** Whether shards that would fit somewhere wait, and tasks: neither takes all from the other. */
+  shardsWait: boolean;
+  tasksWait: boolean;
   readonly actors: ActorsState;
+  readonly tasks: TasksState;
+  /** Processes that have objects on workers, by id. */
+  readonly objectJobs: Map<string, ObjectJob>;
   /** Steps of solves under way or due. */
   readonly slurm: Map<string, SlurmView>;
   /** Programs submitted under this leader: it alone may start their drivers. */
@@ -275,6 +328,16 @@ export interface ShardRange {
   readonly from: number;
   readonly to: number;
 }
+
+/** How far the files of a job's samples are; the last unit is of all samples. */
+export interface MergeProgress {
+  readonly units: readonly MergeUnit[];
+  /** By unit, once it is made. */
+  readonly made: Map<number, readonly ReportFile[]>;
+}
+
+/** A sample's inputs with their shards; null: all samples. */
+export type MergeUnit = Extract<Work, { kind: "merge" }>["inputs"];
 
 /** What is found in a job's output without a receipt, or isn't what its receipt says. */
 export interface Standing {

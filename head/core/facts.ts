@@ -12,6 +12,7 @@ import type {
   Receipt,
 } from "../../runtime/messages.ts";
 
+import type { Demand } from "../../runtime/resources/demand.ts";
 import type { Trial } from "./poison/trial.ts";
 
 /** A named actor's record as the log holds it. */
@@ -143,6 +144,8 @@ export type Fact =
       readonly jobId: string;
       readonly batchTimeoutMs: number;
     }
+  /** How the job's shards are to be made from now on. */
+  | { readonly type: "dataset.demanded"; readonly jobId: string; readonly demand: Demand }
   /** A failed job was submitted again: its receipts stand, its shards get new attempts. */
   | { readonly type: "dataset.reopened"; readonly jobId: string; readonly atMs: number }
   | {
@@ -266,6 +269,8 @@ export interface DatasetJob {
   trials?: Map<string, Trial>;
   /** Left out unless somebody set it. */
   batchTimeoutMs?: number;
+  /** Left out unless somebody asked for something. */
+  demand?: Demand;
 }
 
 export type SolveState =

@@ -4,16 +4,25 @@
  * Long because all that comes of work comes in here.
  */
 import { type ErrorData, ERRORS, SystemError } from "../../runtime/errors.ts";
+import { canonicalJson } from "../../runtime/ids.ts";
 import { COMMAND_SEEN_MS, SHARD_ATTEMPTS_MAX } from "../../runtime/limits.ts";
 import type { BatchPlace, Done, Outcome, Report } from "../../runtime/messages.ts";
 import { answerKillers, hostTask, takeEnded, takeHosted } from "./actors/lives.ts";
 import { hasNamed, heardLast, proveReplaced } from "./actors/unproven.ts";
 import { adoptStart, loseLives, loseStart, settleActors, takeActors } from "./actors/workers.ts";
+import { NO_RESOURCES, type Resources, UNITS } from "../../runtime/resources/resources.ts";
 import { endDataset, planTask, planWork, shardWork } from "./datasets.ts";
 import type { Flight, HeadState, Step, WorkerView } from "./events.ts";
 import type { DatasetJob } from "./facts.ts";
+import { takeMerged } from "./merge/merge.ts";
+import { takeObjectJobs } from "./objects/jobs.ts";
+import { shapeOf, syncSeats } from "./placement/holding.ts";
+import { changeRoom, hold, newRoom } from "./placement/room.ts";
 import { diedOutside, isOfBatch, type ShardAt, takeBatchFailure } from "./poison/deaths.ts";
 import { probeWork, takeProbed } from "./poison/search.ts";
+import { clusterChanged } from "./tasks/dispatch.ts";
+import { endGoneExecutors } from "./tasks/owners.ts";
+import { absentTaskWorker, loseTaskWorker } from "./tasks/workers.ts";
 import { driveTask, driveWork, endProgram } from "./programs.ts";
 import { lookAgain, looked } from "./resume/standing.ts";
 import {
@@ -55,6 +64,8 @@ export function takeReport(
   }
   adoptHeld(state, step, name, report, nowMs);
   settleActors(state, step, name, report, nowMs);
+  takeObjectJobs(state, step, name, report, nowMs);
+  endGoneExecutors(state, name, report.processes, nowMs);
   // Whatever the command says, it confirms this report: that renews the lease of named lives.
   if (hasNamed(state, name, worker)) outboxOf(state, step, name);
 }
@@ -92,7 +103,7 @@ function viewOf(
     known.lastSeenMs = nowMs;
     known.heard = Math.max(known.heard, number);
     known.isAbsent = false;
-    known.slots = slots;
+    changeView(state, known, report);
     known.hosting = hosting;
     known.sharing = sharing;
     known.trouble = trouble;
@@ -108,6 +119,12 @@ function viewOf(
     process,
     host,
     slots,
+    room: newRoom(resourcesOf(report), report.labels ?? {}),
+    isTold: false,
+    shardShare: slots,
+    shardSlots: slots,
+    seats: 0,
+    shardsHold: NO_RESOURCES,
     lastSeenMs: nowMs,
     isAbsent: false,
     sequence: Math.max(0, ...starts.map(({ sequence }) => sequence)),
@@ -132,10 +149,42 @@ function viewOf(
     trouble,
   };
   state.workers.set(name, view);
+  clusterChanged(state);
   // The command may have reached the new process: what it says next tells.
-  for (const flight of starts) beginFlight(state, flight);
+  for (const flight of starts) {
+    beginFlight(state, flight);
+    holdAgain(state, view, flight);
+  }
   proveReplaced(state, step, name, report, nowMs);
   return view;
+}
+
+/** What it has may change while it runs: what it holds stays held. */
+function changeView(state: HeadState, view: WorkerView, report: Report): void {
+  const total = resourcesOf(report);
+  const wanted = report.labels ?? {};
+  const { room } = view;
+  const isSame = canonicalJson([total, wanted]) === canonicalJson([room.total, room.labels]);
+  if (!isSame) {
+    changeRoom(room, total, wanted);
+    clusterChanged(state);
+  }
+  if (view.slots === report.slots) return;
+  view.slots = report.slots;
+  syncSeats(view);
+}
+
+/** What a worker has: one that doesn't say has a processor a slot. */
+function resourcesOf({ resources, slots }: Report): Resources {
+  return resources ?? { ...NO_RESOURCES, cpu: slots * UNITS };
+}
+
+/** An actor that starts holds what it held of the worker's process before. */
+function holdAgain(state: HeadState, { room }: WorkerView, { assignment }: Flight): void {
+  const { work } = assignment;
+  if (work.kind !== "host") return;
+  const grant = state.actors.entries.get(work.record.actorId)?.grant ?? null;
+  if (grant !== null) hold(room, grant);
 }
 
 /** Actors that a worker is to start. */
@@ -159,6 +208,7 @@ export function dropWorker(
   for (const ending of worker.ends.values()) answerKillers(state, step, ending);
   heardLast(state, name, worker);
   state.workers.delete(name);
+  loseTaskWorker(state, name, why.what, nowMs);
 }
 
 /**
@@ -170,6 +220,7 @@ export function loseWork(state: HeadState, step: Step, name: string, nowMs: numb
   const worker = state.workers.get(name);
   if (worker === undefined) return;
   worker.isAbsent = true;
+  absentTaskWorker(state, name, nowMs);
   const why = { what: `its worker ${name} is gone from the bus`, proven: false };
   for (const task of [...worker.tasks]) {
     const stays = task.startsWith(HOST) || task.startsWith(DRIVE);
@@ -225,12 +276,12 @@ function adoptHeld(
   report: Report,
   nowMs: number,
 ): void {
-  for (const { task, attempt } of report.held) {
+  for (const { task, attempt, gpus, resources = NO_RESOURCES } of report.held) {
     const flight = state.flights.get(task);
     if (flight?.worker === name && flight.attempt === attempt) continue;
     if (task.startsWith(HOST)) {
       const life = { actorId: task.slice(HOST.length), incarnation: attempt };
-      adoptStart(state, step, name, life, nowMs);
+      adoptStart(state, step, name, { ...life, grant: { resources, gpus: gpus ?? [] } }, nowMs);
       continue;
     }
     const wanted = flight === undefined ? wantedWork(state, task) : undefined;
@@ -240,8 +291,14 @@ function adoptHeld(
       cancelAt(state, step, name, task);
       continue;
     }
-    const assignment = { ...wanted, task, attempt };
-    beginFlight(state, { worker: name, attempt, sequence: 0, assignment });
+    const flown = { worker: name, attempt, sequence: 0 };
+    const shape = gpus === undefined ? undefined : shapeOf(state, wanted.work);
+    if (gpus === undefined || shape === undefined) {
+      beginFlight(state, { ...flown, assignment: { ...wanted, task, attempt } });
+      continue;
+    }
+    const grant = { resources: shape.resources, gpus };
+    beginFlight(state, { ...flown, grant, assignment: { ...wanted, task, attempt, gpus } });
   }
 }
 
@@ -280,7 +337,8 @@ function takeDone(state: HeadState, step: Step, worker: string, done: Done, nowM
     const at = { input: Number(input), shard: Number(shard) };
     // What it says counts once: the next probe of a search may have the same name.
     if (isCurrent) takeTried(state, step, id, at, done);
-  } else if (kind === "verify") takeLooked(state, step, id, isCurrent ? flight : undefined, done);
+  } else if (kind === "merge") takeMerge(state, step, id, Number(input), isCurrent, done);
+  else if (kind === "verify") takeLooked(state, step, id, isCurrent ? flight : undefined, done);
   else {
     const at = { input: Number(input), shard: Number(shard) };
     takeDatasetOutcome(state, step, worker, id, at, done);
@@ -329,6 +387,26 @@ function takeLooked(
     for (const { input, shard, receipt, end } of outcome.found) {
       takeReceipt(state, step, job, input, shard, { kind: "committed", receipt, end });
     }
+  }
+}
+
+/** A sample's files are made, or have another attempt. */
+function takeMerge(
+  state: HeadState,
+  step: Step,
+  jobId: string,
+  unit: number,
+  isCurrent: boolean,
+  { task, outcome }: Done,
+): void {
+  const job = state.durable.datasets.get(jobId);
+  if (job?.state.kind !== "running" || !isCurrent) return;
+  if (outcome.kind === "merged") {
+    takeMerged(state, jobId, unit, outcome.reports);
+    state.crashes.delete(jobId);
+  } else if (outcome.kind === "failed") {
+    if (isOfBatch(outcome.error)) diedOutside(state, jobId);
+    takeFailure(state, step, job, task, outcome.error);
   }
 }
 
@@ -457,6 +535,11 @@ function takeEnd(
   }
 }
 
+function nameOf(job: DatasetJob, task: string): string {
+  if (task === planTask(job.id)) return "the plan";
+  return task.startsWith("merge/") ? "the merge of what its shards counted" : "a shard";
+}
+
 /** What can't get better ends the job; the rest has another attempt, a bounded number of times. */
 function takeFailure(
   state: HeadState,
@@ -474,7 +557,7 @@ function takeFailure(
   if (isLost || isStuck) {
     endDataset(state, step, job.id, error);
   } else if (failures >= SHARD_ATTEMPTS_MAX) {
-    const what = `${task === planTask(job.id) ? "the plan" : "a shard"} failed ${failures} times: `;
+    const what = `${nameOf(job, task)} failed ${failures} times: `;
     const where = { ...error.where, task };
     const failed = new SystemError("SHARD_FAILED", `${what}${error.what}`, where);
     endDataset(state, step, job.id, failed.toData());

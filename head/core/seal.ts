@@ -2,7 +2,7 @@
  * Pure core. The manifest of a complete dataset, from its receipts alone.
  */
 import { SystemError } from "../../runtime/errors.ts";
-import type { Receipt } from "../../runtime/messages.ts";
+import type { Receipt, ReportFile } from "../../runtime/messages.ts";
 import type {
   Manifest,
   ManifestShard,
@@ -12,13 +12,19 @@ import type {
 import type { DatasetJob } from "./facts.ts";
 
 /**
- * The manifest, or why there can be none (no row at all; shards that disagree on their encoder).
+ * The manifest, or why there can be none (no row at all; shards that disagree on their encoder). A
+ * stage of no dimensions makes no rows: its set is what was counted.
+ * @param reports - files that were made of all shards' summaries.
  */
-export function manifestOf(job: DatasetJob): Manifest | SystemError {
+export function manifestOf(
+  job: DatasetJob,
+  reports: readonly ReportFile[] = [],
+): Manifest | SystemError {
   const receipts = job.inputs.map((input) => inOrder(input.receipts));
   const first = receipts.flat()[0];
   const rows = receipts.flat().reduce((sum, receipt) => sum + receipt.rows, 0);
-  if (first === undefined || rows === 0) return noRows(job, receipts.flat());
+  const isCountedOnly = first?.stage.dimensions === 0;
+  if (first === undefined || (rows === 0 && !isCountedOnly)) return noRows(job, receipts.flat());
   const { name, sha256, provider, dimensions, metric } = first.stage;
   for (const { stage, file } of receipts.flat()) {
     if (stage.sha256 !== sha256 || stage.dimensions !== dimensions || stage.metric !== metric) {
@@ -34,15 +40,20 @@ export function manifestOf(job: DatasetJob): Manifest | SystemError {
     dimensions,
     metric,
     encoder: { name, sha256, provider },
-    inputs: job.spec.source.inputs.map(({ uri, sample }, index) => ({
+    inputs: job.spec.source.inputs.map(({ uri, sample, mate, label }, index) => ({
       uri,
       sample,
+      ...(mate === undefined ? {} : { mate: mate.uri }),
+      ...(label === undefined ? {} : { label }),
       reads: countReads(receipts[index] ?? []),
+      ...countWarnings(receipts[index] ?? []),
     })),
     reads: countReads(receipts.flat()),
     filteredReasons: countReasons(receipts.flat()),
     shards: listShards(receipts),
     ...listSideFiles(receipts),
+    ...listSummaries(receipts),
+    ...(reports.length === 0 ? {} : { reports: [...reports] }),
   };
 }
 
@@ -68,6 +79,26 @@ function listSideFiles(receipts: readonly (readonly Receipt[])[]): {
   return quarantine.length === 0 ? {} : { quarantine };
 }
 
+function listSummaries(receipts: readonly (readonly Receipt[])[]): Pick<Manifest, "summaries"> {
+  const summaries = receipts.flatMap((ofInput, input) =>
+    ofInput.flatMap(({ summary }) => (summary === undefined ? [] : [{ ...summary, input }])),
+  );
+  return summaries.length === 0 ? {} : { summaries };
+}
+
+/** Nothing when no shard has any. */
+function countWarnings(receipts: readonly Receipt[]): {
+  readonly warnings?: Record<string, number>;
+} {
+  const sums = new Map<string, number>();
+  for (const { warnings = {} } of receipts) {
+    for (const [name, count] of Object.entries(warnings)) {
+      sums.set(name, (sums.get(name) ?? 0) + count);
+    }
+  }
+  return sums.size === 0 ? {} : { warnings: Object.fromEntries(sums) };
+}
+
 function inOrder(receipts: ReadonlyMap<number, Receipt>): Receipt[] {
   return [...receipts].sort(([a], [b]) => a - b).map(([, receipt]) => receipt);
 }
@@ -87,7 +118,7 @@ export function countReads(receipts: readonly Receipt[]): ReadCounts {
   const reads = { in: 0, passed: 0, filtered: 0, quarantined: 0, skipped: 0 };
   for (const receipt of receipts) {
     reads.in += receipt.records;
-    reads.passed += receipt.rows;
+    reads.passed += receipt.passed ?? receipt.rows;
     reads.filtered += Object.values(receipt.filtered).reduce((sum, count) => sum + count, 0);
     reads.quarantined += receipt.quarantined;
     reads.skipped += receipt.skipped;

@@ -1,9 +1,13 @@
 /** Pure core. What a client sees of the jobs and of the cluster as a whole: one plain value. */
+import { ONE_CPU } from "../../runtime/resources/resources.ts";
 import type { HeadState } from "./events.ts";
 import type { DatasetJob, ProgramJob, SolveRecord } from "./facts.ts";
+import { whyNot } from "./placement/why.ts";
 import { countUnseen } from "./resume/standing.ts";
 import { countReads } from "./seal.ts";
+import { countTasks } from "./task-views/views.ts";
 import { manifestOf, solveOf } from "./solves.ts";
+import { wellWorkers } from "./step.ts";
 
 /** Jobs, newest last, and how many actors and pools there are, for `status` requests. */
 export function statusOf(state: HeadState): unknown {
@@ -15,6 +19,7 @@ export function statusOf(state: HeadState): unknown {
     slots: [...state.workers.values()].reduce((sum, worker) => sum + worker.slots, 0),
     actors: { pending, starting, alive, restarting },
     pools: actors.pools.size,
+    tasks: countTasks(state),
     programs: [...durable.programs.values()].slice(-STATUS_JOBS_MAX).map(programStatus),
     datasets: [...durable.datasets.values()]
       .slice(-STATUS_JOBS_MAX)
@@ -55,12 +60,21 @@ export function datasetStatus(state: HeadState, job: DatasetJob) {
         ? null
         : { name: stage.name, sha256: stage.sha256, provider: stage.provider },
     dimensions: stage?.dimensions ?? null,
+    lacks: lacksOf(state, job),
     solves: job.solves,
     continuations: job.continuations.map((continuation) => ({
       continuation,
       solve: solveOf(state, job.id, continuation),
     })),
   };
+}
+
+/** Why none of a job's shards can be made now, for want of what they take; else empty. */
+export function lacksOf(state: HeadState, { id, state: now, demand }: DatasetJob): string[] {
+  if (now.kind !== "running" || (state.tasksOf.get(id)?.size ?? 0) > 0) return [];
+  if (state.claims.get(id) !== "ours" || state.sealing.has(id)) return [];
+  const [needs = "", ...why] = whyNot(demand?.shape ?? ONE_CPU, wellWorkers(state));
+  return needs === "" ? [] : [needs.replace("It needs", "Each of its shards needs"), ...why];
 }
 
 /** What it is at is known while its job hasn't ended, what that asked for to this leader alone. */

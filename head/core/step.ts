@@ -14,6 +14,16 @@ import type { Assignment } from "../../runtime/messages.ts";
 import { apply } from "./apply.ts";
 import type { Flight, HeadState, OpenJobs, Outbox, Step, WorkerView } from "./events.ts";
 import type { DurableState, Fact } from "./facts.ts";
+import {
+  changeHeld,
+  grantFor,
+  isAtOnce,
+  seatsLeft,
+  shapeOf,
+  takesShards,
+} from "./placement/holding.ts";
+import { bestOf } from "./placement/placement.ts";
+import type { Grant } from "./placement/room.ts";
 import { trialKey } from "./poison/trial.ts";
 
 /** The folder of a job's own files in the state. */
@@ -128,9 +138,13 @@ export function outboxOf(state: HeadState, step: Step, worker: string): Outbox {
 /** What work takes of a worker: a place in an executor's queue, an executor, a share of one. */
 export type Need = "queue" | "process" | "shared";
 
-export function needOf({ work }: Pick<Assignment, "work">): Need {
-  if (work.kind === "plan" || work.kind === "shard" || work.kind === "verify") return "queue";
-  return work.kind === "host" ? work.record.options.hosting : "process";
+const QUEUED: ReadonlySet<string> = new Set(["plan", "shard", "verify", "merge"]);
+
+export function needOf(assignment: Pick<Assignment, "work" | "gpus">): Need {
+  const { work } = assignment;
+  if (isAtOnce(assignment)) return "process";
+  if (QUEUED.has(work.kind)) return "queue";
+  return work.kind === "host" && work.record.options.hosting === "shared" ? "shared" : "process";
 }
 
 /**
@@ -180,6 +194,9 @@ export function roomOf(worker: WorkerView, need: Need, share = Number.POSITIVE_I
   if (worker.isAbsent) return 0;
   switch (need) {
     case "queue": {
+      const seats = seatsLeft(worker);
+      // Others hold some of its processors: nothing waits there that couldn't begin.
+      if (seats < slots) return seats - load;
       const least = slots * SHARDS_PER_EXECUTOR;
       return Math.min(queueMax(worker), Math.max(least, Math.ceil(share * slots))) - load;
     }
@@ -211,17 +228,53 @@ export function place(
 ): boolean {
   const { avoided = NOBODY, share } = limits;
   const attempt = state.attempts.get(task) ?? 0;
-  const assignment: Assignment = { ...unplaced, task, attempt };
-  const need = needOf(assignment);
-  const room = (view: WorkerView, name: string) =>
-    avoided.has(name) ? 0 : roomOf(view, need, share);
-  const worker = roomiest(state, room);
-  if (worker === undefined) return false;
+  const found = findPlace(state, unplaced, (view, name, need) =>
+    avoided.has(name) ? 0 : roomOf(view, need, share),
+  );
+  if (found === undefined) return false;
+  const { worker, grant } = found;
+  const assignment: Assignment = {
+    ...{ ...unplaced, task, attempt },
+    ...(grant === undefined ? {} : { gpus: [...grant.gpus] }),
+  };
   state.attempts.set(task, attempt + 1);
   outboxOf(state, step, worker).assign.push(assignment);
   const sequence = state.workers.get(worker)?.sequence ?? 0;
-  beginFlight(state, { worker, attempt, sequence, assignment });
+  const flight = { worker, attempt, sequence, assignment };
+  beginFlight(state, grant === undefined ? flight : { ...flight, grant });
   return true;
+}
+
+/** The worker that has room for work and what it takes, and what that is; nothing is taken yet. */
+function findPlace(
+  state: HeadState,
+  { work }: Unplaced,
+  room: (view: WorkerView, name: string, need: Need) => number,
+): { readonly worker: string; readonly grant?: Grant } | undefined {
+  const shape = shapeOf(state, work);
+  if (shape === undefined) {
+    const need = needOf({ work });
+    const worker = roomiest(state, (view, name) => room(view, name, need));
+    return worker === undefined ? undefined : { worker };
+  }
+  const places = (name: string): number => {
+    const view = state.workers.get(name);
+    return view === undefined || !takesShards(view) ? 0 : room(view, name, "process");
+  };
+  const worker = bestOf(wellWorkers(state), shape, { places });
+  const view = state.workers.get(worker ?? "");
+  const grant = view && grantFor(view, shape.resources);
+  return worker === undefined || grant === undefined ? undefined : { worker, grant };
+}
+
+/** Workers that told all they hold, and whose executors start unless nobody's do. */
+export function wellWorkers(state: HeadState): ReadonlyMap<string, WorkerView> {
+  const isWell = !allLoop(state);
+  const well = new Map<string, WorkerView>();
+  for (const [name, view] of state.workers) {
+    if (view.isTold && !view.isAbsent && !(isWell && loopsIn(view))) well.set(name, view);
+  }
+  return well;
 }
 
 export function beginFlight(state: HeadState, flight: Flight): void {
@@ -252,7 +305,8 @@ function jobOf(task: string): string {
   return task.split("/", 2)[1] ?? "";
 }
 
-function changeLoad(state: HeadState, { worker: name, assignment }: Flight, by: 1 | -1): void {
+function changeLoad(state: HeadState, flight: Flight, by: 1 | -1): void {
+  const { worker: name, assignment } = flight;
   const worker = state.workers.get(name);
   if (worker === undefined) return;
   if (by === 1) worker.tasks.add(assignment.task);
@@ -265,6 +319,7 @@ function changeLoad(state: HeadState, { worker: name, assignment }: Flight, by: 
   else worker.opening += by;
   const { work } = assignment;
   if (work.kind === "host" && work.record.options.name !== null) worker.named += by;
+  changeHeld(worker, flight.grant, by);
 }
 
 /** Tells a worker to stop an attempt. */

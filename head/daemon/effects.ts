@@ -19,6 +19,21 @@ export interface EffectPorts {
   readonly feed: (event: HeadEvent) => void;
 }
 
+/** Whether an effect tells of nothing that a fact makes so: it leaves before facts are durable. */
+export function isFree(effect: Effect): boolean {
+  switch (effect.type) {
+    case "task-order":
+    case "task-ends":
+    case "more":
+      return true;
+    case "reply":
+    case "refuse":
+      return effect.free === true;
+    default:
+      return false;
+  }
+}
+
 /** Carries one step of a solve out. Never rejects. */
 export interface SlurmPort {
   run(target: SolveTarget, step: SlurmStep): Promise<SlurmResult>;
@@ -49,6 +64,15 @@ function carryOneWith(ports: EffectPorts): (effect: Effect) => void {
         return;
       case "refuse":
         mouth.refuse(effect.caller, effect.error);
+        return;
+      case "task-order":
+        mouth.taskOrder(effect.worker, effect.order);
+        return;
+      case "task-ends":
+        mouth.taskEnds(effect.to, effect.ends);
+        return;
+      case "more":
+        feed({ type: "more" });
         return;
       case "claim":
         void claim(effect, storage, feed);

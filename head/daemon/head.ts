@@ -114,6 +114,7 @@ export class Head {
     bus.onState((state) => this.#onBus(state));
     listenAsHead(bus, this.#options.cluster, {
       report: (worker, report) => this.#hearReport(worker, report),
+      taskReport: (worker, report) => this.#leading?.taskReport(worker, report),
       request: (caller, request, fault) => {
         if (fault === null) this.#leading?.request(caller, request);
         else this.#leading?.refuse(caller, fault);

@@ -20,6 +20,7 @@ import {
 } from "../limits.ts";
 import type { ApiRequest, Epoch, Report } from "../../runtime/messages.ts";
 import { isS3 } from "../../runtime/storage/uri.ts";
+import type { TaskReport } from "../../runtime/tasks/wire.ts";
 import { newHeadState } from "../core/core.ts";
 import type { Caller, Effect, HeadEvent, HeadState } from "../core/events.ts";
 import type { DurableState, Fact } from "../core/facts.ts";
@@ -152,6 +153,11 @@ export class Leading {
     if (this.#awaited.size === 0 && this.#gathered !== undefined) this.#gatheredAll();
   }
 
+  /** What a worker says of tasks. */
+  taskReport(worker: string, report: TaskReport): void {
+    if (report.epoch === this.epoch.number) this.#feed({ type: "task-report", worker, report });
+  }
+
   request(caller: Caller, request: ApiRequest): void {
     this.#feed({ type: "api", caller, request });
   }
@@ -185,9 +191,9 @@ export class Leading {
     if (this.#isOver) return;
     const events = this.#gathered ?? [];
     this.#gathered = undefined;
-    const isReport = ({ type }: HeadEvent): boolean => type === "report";
-    for (const event of events.filter(isReport)) this.#daemon.feed(event);
-    for (const event of events.filter((one) => !isReport(one))) this.#daemon.feed(event);
+    const rank = ({ type }: HeadEvent): number =>
+      type === "report" ? 0 : type === "task-report" ? 1 : 2;
+    for (const event of events.sort((a, b) => rank(a) - rank(b))) this.#daemon.feed(event);
   }
 
   #tick(): void {

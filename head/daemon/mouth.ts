@@ -25,10 +25,17 @@ import {
   beacon,
   type Command,
   type Epoch,
+  type Owner,
   parseMessage,
   type Report,
   report,
 } from "../../runtime/messages.ts";
+import {
+  type TaskEnds,
+  type TaskOrder,
+  type TaskReport,
+  taskReport,
+} from "../../runtime/tasks/wire.ts";
 import type { Caller } from "../core/events.ts";
 
 const PREFIX: PrefixFields = {
@@ -80,6 +87,18 @@ export class HeadMouth {
   confirm(worker: string, heard: number): void {
     const sequence = this.#commanded.get(worker);
     if (sequence !== undefined) this.command(worker, { sequence, heard, ...NOTHING });
+  }
+
+  /** Tells a worker's process of tasks; the order fits a frame. */
+  taskOrder(worker: string, order: TaskOrder): void {
+    const subject = commandSubject(this.#cluster, worker as Identity, this.#bus.identity);
+    this.#publish(subject, PROCESS_NONE, order);
+  }
+
+  /** Tells an owner of ends, as an answer to nothing. */
+  taskEnds({ identity, process }: Owner, ends: TaskEnds): void {
+    const subject = linkSubject(this.#cluster, identity as Identity, this.#bus.identity);
+    this.#publish(subject, process as ProcessId, ends);
   }
 
   /** Answers a request with the next `flush`. */
@@ -143,7 +162,9 @@ const apiCalls = v.pipe(v.array(apiCall), v.maxLength(API_ITEMS_MAX));
 
 /** A command in two with half the items each; undefined when it has but one. */
 function halves(command: Omit<Command, "epoch">): Omit<Command, "epoch">[] | undefined {
-  const { sequence, heard, announce, ...lists } = command;
+  // Said again with each report: none of it waits for another frame.
+  const { sequence, heard, announce, assign, cancel, ack, end, endSeen, logs } = command;
+  const lists = { assign, cancel, ack, end, endSeen, logs };
   const size = Object.values(lists).reduce((sum, list) => sum + list.length, 0);
   if (size < 2) return undefined;
   let room = size >> 1;
@@ -180,6 +201,7 @@ const NOTHING = { assign: [], cancel: [], ack: [], end: [], endSeen: [], logs: [
 /** What a head makes of what it hears; all of it is of the right form. */
 export interface HeadEar {
   readonly report: (worker: string, report: Report) => void;
+  readonly taskReport: (worker: string, report: TaskReport) => void;
   /** A request, or why it can't be carried out. */
   readonly request: (caller: Caller, request: ApiRequest, fault: ErrorData | null) => void;
   readonly beacon: (said: Beacon) => void;
@@ -200,7 +222,10 @@ export function listenAsHead(bus: Bus, cluster: string, ear: HeadEar): void {
         ear.refused(`a message on ${on}: ${toSystemError(thrown).message}`);
       }
     });
-  hear(hearing.events(cluster), (worker, value) => ear.report(worker, parseMessage(report, value)));
+  hear(hearing.events(cluster), (worker, value) => {
+    if (isOfTasks(value)) ear.taskReport(worker, parseMessage(taskReport, value));
+    else ear.report(worker, parseMessage(report, value));
+  });
   hear(hearing.requests(cluster), (identity, value, prefix) => {
     const calls = parseMessage(apiCalls, Array.isArray(value) ? value : [value]);
     for (const { id, request } of calls) {
@@ -208,6 +233,11 @@ export function listenAsHead(bus: Bus, cluster: string, ear: HeadEar): void {
     }
   });
   hear(hearing.beacons(cluster), (_from, value) => ear.beacon(parseMessage(beacon, value)));
+}
+
+/** Whether a worker's message is about tasks alone. */
+function isOfTasks(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "kind" in value && value.kind === "tasks";
 }
 
 /** Requests whose values travel on, to a worker or into the log; the others are small. */

@@ -190,7 +190,8 @@ function isFlag(value: unknown): boolean {
   return value === undefined || typeof value === "boolean";
 }
 
-function isErrorData(value: unknown): boolean {
+/** Whether a received value is an error as it crosses. */
+export function isErrorData(value: unknown): boolean {
   if (!isPlain(value)) return false;
   const { code, what, where } = value;
   if (typeof code !== "string" || typeof what !== "string" || !isPlain(where)) return false;

@@ -21,8 +21,8 @@ const HELLO_BYTES = HELLO.length + 32;
 const PATH_BYTES_MAX = 107;
 
 export interface ListenOptions {
-  /** The secret that callers must show; not empty. */
-  readonly token: string;
+  /** The secret that callers must show, or one of several; not empty. A set may change. */
+  readonly token: string | ReadonlySet<string>;
   readonly onConnection: (channel: Channel) => void;
 }
 
@@ -41,7 +41,18 @@ export interface SocketServer {
  */
 export async function listenSocket(path: string, options: ListenOptions): Promise<SocketServer> {
   checkPath(path);
-  const expected = helloOf(options.token);
+  const { token } = options;
+  const hellos = new Map<string, Buffer>();
+  if (typeof token === "string") hellos.set(token, helloOf(token));
+  const rightOnes = (): Buffer[] => {
+    const tokens = typeof token === "string" ? [token] : [...token];
+    for (const known of hellos.keys()) if (!tokens.includes(known)) hellos.delete(known);
+    return tokens.map((one) => {
+      const hello = hellos.get(one) ?? helloOf(one);
+      hellos.set(one, hello);
+      return hello;
+    });
+  };
   const counters = newSocketCounters();
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -61,7 +72,8 @@ export async function listenSocket(path: string, options: ListenOptions): Promis
     socket.end(REFUSAL, () => socket.destroy());
   };
   const admit = (socket: Socket, hello: Hello): void => {
-    if (!timingSafeEqual(hello.bytes, expected)) return refuse(socket);
+    const isRight = rightOnes().some((right) => timingSafeEqual(hello.bytes, right));
+    if (!isRight) return refuse(socket);
     counters.accepted++;
     socket.write(WELCOME);
     options.onConnection(new Channel(socket, counters, hello.early));

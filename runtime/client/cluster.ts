@@ -3,28 +3,30 @@
  * bus). Requests to the head are repeated until answered; they are made so that repeating is
  * harmless.
  *
- * Invariant: while this process owns actors or pools it says so every CLIENT_ALIVE_MS; what it
- * owns ends with it.
+ * Invariant: while this process owns actors, pools or tasks it says so every CLIENT_ALIVE_MS; what
+ * it owns ends with it.
+ * Long because it is all that a program can ask of its cluster, documented.
  */
 import * as v from "valibot";
 import { newHandle, type RemoteActor, targetOf } from "../actor/handle.ts";
-import { type ActorClass, type ActorType, actorOf, type LoadedProgram } from "../actor/registry.ts";
-import { SystemError } from "../errors.ts";
 import {
-  CLIENT_ALIVE_MS,
-  EVENTS_PAGE_MAX,
-  EVENTS_POLL_MS,
-  LEAVE_MS,
-  LIST_PAGE_MAX,
-  SPAWN_MS,
-} from "../limits.ts";
+  type ActorClass,
+  type ActorType,
+  actorOf,
+  checkHosting,
+  type LoadedProgram,
+  type TaskFunction,
+  taskOf,
+  type TaskType,
+} from "../actor/registry.ts";
+import { SystemError } from "../errors.ts";
+import { CLIENT_ALIVE_MS, EVENTS_PAGE_MAX, EVENTS_POLL_MS, LEAVE_MS, SPAWN_MS } from "../limits.ts";
 import {
   type ActorEvent,
   type ActorView,
   actorEvent,
   actorView,
   parseMessage,
-  type PoolView,
   poolView,
   type Program,
 } from "../messages.ts";
@@ -35,13 +37,32 @@ import {
   type PoolOptions,
   type SpawnOptions,
 } from "./actors/options.ts";
-import { checkCount } from "../usage.ts";
 import type { HeadClient } from "./head-client.ts";
-import { Jobs } from "./jobs/jobs.ts";
+import type { JobView } from "./jobs/status.ts";
 import type { Links } from "./links.ts";
+import { SharedObjects } from "./objects/api.ts";
+import type { Objects } from "./objects/objects.ts";
+import {
+  askPage,
+  askSummary,
+  askWhy,
+  type Explanation,
+  type ListOptions,
+  type Lists,
+  type Page,
+  type Summaries,
+} from "./lists.ts";
 import { Pool } from "./pool.ts";
+import type { ObjectRef } from "../frame/object-ref.ts";
+import type { TaskClient } from "../tasks/client.ts";
+import type { TaskHandle } from "../tasks/handle.ts";
+import { mapTasks, type TaskArgs, type TaskResult } from "../tasks/map.ts";
+import type { TaskExplanation } from "../tasks/views.ts";
+import type { TaskMapOptions, TaskOptions } from "../tasks/options.ts";
+import type { Settled } from "./actors/map.ts";
 
 export type { PoolOptions, SpawnOptions } from "./actors/options.ts";
+export type { Explanation, ListOptions, Page } from "./lists.ts";
 export {
   clusterStatus,
   type ClusterStatus,
@@ -57,45 +78,22 @@ export interface ActorRef {
   readonly actor: string;
 }
 
-export interface ListOptions {
-  /** Fields and the text that they must have, such as `{ state: "alive" }`; before any cut. */
-  readonly filter?: Readonly<Record<string, string>>;
-  /** `next` of the page before. */
-  readonly after?: string | null;
-  /** Entries of the page. Default and bound: 320. */
-  readonly limit?: number;
-}
-
-export interface Page<Entry> {
-  readonly entries: readonly Entry[];
-  /** `after` of the next page; null at the end. */
-  readonly next: string | null;
-  /** Entries of all pages. */
-  readonly total: number;
-}
-
-const pageOf = <Entry extends v.GenericSchema>(entry: Entry) =>
-  v.object({ entries: v.array(entry), next: v.nullable(v.string()), total: v.number() });
-const actorPage = pageOf(actorView);
-const poolPage = pageOf(poolView);
-
 const eventPage = v.object({ events: v.array(actorEvent), next: v.number(), lost: v.number() });
-const explanation = v.object({ view: actorView, reasons: v.array(v.string()) });
-/** Why an actor is where and how it is; the most important reason first. */
-export type Explanation = v.InferOutput<typeof explanation>;
 
 export interface ClusterParts {
   readonly program: Program;
   readonly loaded: LoadedProgram;
   readonly head: HeadClient;
   readonly links: Links;
+  readonly tasks: TaskClient;
+  readonly objects: Objects;
   readonly logs: LogStreams;
   readonly close: () => Promise<void>;
   /** Settles when there is no such cluster any more, with the reason. */
   readonly lost?: Promise<SystemError> | undefined;
 }
 
-export class Cluster extends Jobs {
+export class Cluster extends SharedObjects {
   readonly program: Program;
   readonly #parts: ClusterParts;
   readonly #pools = new Set<Pool>();
@@ -103,7 +101,9 @@ export class Cluster extends Jobs {
   #alive: NodeJS.Timeout | undefined;
 
   constructor(parts: ClusterParts) {
-    super(parts.head);
+    super(parts.head, parts.objects);
+    parts.objects.onOwns = () => this.#owns();
+    parts.tasks.recipes = parts.objects.recipes;
     this.program = parts.program;
     this.#parts = parts;
     void parts.lost?.then((error) => this.#lost(error));
@@ -124,6 +124,7 @@ export class Cluster extends Jobs {
     actorOf(this.#parts.loaded, type.name);
     const { deadlineMs = SPAWN_MS, signal } = options;
     const how = actorOptionsOf(options);
+    checkHosting(type, how.hosting);
     const what = { program: this.program, actor: type.name, args: [...args], options: how };
     this.#owns();
     const { head } = this.#parts;
@@ -228,6 +229,7 @@ export class Cluster extends Jobs {
   ): Promise<Pool<Class>> {
     actorOf(this.#parts.loaded, type.name);
     const how = memberOptionsOf(options);
+    checkHosting(type, how.hosting);
     const { size, carrier = "auto" } = options;
     const { program } = this;
     const { min, max } = size;
@@ -241,23 +243,83 @@ export class Cluster extends Jobs {
     return pool;
   }
 
-  /** A page of actors or pools, filtered before it is cut. @throws {SystemError} USAGE. */
-  async list(what: "actors", options?: ListOptions): Promise<Page<ActorView>>;
-  async list(what: "pools", options?: ListOptions): Promise<Page<PoolView>>;
-  async list(
-    what: "actors" | "pools",
-    { filter = {}, after = null, limit = LIST_PAGE_MAX }: ListOptions = {},
-  ): Promise<Page<ActorView | PoolView>> {
-    checkCount("limit", limit, 1, LIST_PAGE_MAX);
-    const request = { op: "list", what, filter: { ...filter }, after, limit } as const;
-    const page = await this.#parts.head.request(request);
-    return parseMessage(what === "actors" ? actorPage : poolPage, page);
+  /**
+   * A task: one call of a function that the program exports, queued and placed by the head. A task
+   * that waits for others that it submits holds its place meanwhile.
+   *
+   * @param args - a top-level ObjectRef arrives as its value; the task starts where the largest is.
+   * @throws {SystemError} NOT_IN_PROGRAM; USAGE; NOT_SERIALIZABLE; FRAME_TOO_LARGE; OVERLOADED.
+   */
+  submit<Fn extends TaskFunction>(
+    type: TaskType<Fn>,
+    args: TaskArgs<Fn>,
+    options: TaskOptions & { readonly result: "object" },
+  ): TaskHandle<ObjectRef>;
+  submit<Fn extends TaskFunction>(
+    type: TaskType<Fn>,
+    args: TaskArgs<Fn>,
+    options?: TaskOptions,
+  ): TaskHandle<TaskResult<Fn>>;
+  submit(type: TaskType, args: object, options?: TaskOptions): TaskHandle<unknown> {
+    taskOf(this.#parts.loaded, type.name);
+    this.#owns();
+    return this.#parts.tasks.submit(this.program, type, args as readonly unknown[], options);
+  }
+
+  /**
+   * A function's results for each item, in the items' order unless `ordered` is false. Items are
+   * taken as results leave: a source may be endless. Ends with the first task that fails.
+   * @throws {SystemError} as `submit`; what the first failed task's result rejects with.
+   */
+  async *map<Fn extends TaskFunction>(
+    type: TaskType<Fn>,
+    items: Iterable<TaskArgs<Fn>[0]> | AsyncIterable<TaskArgs<Fn>[0]>,
+    options: TaskMapOptions = {},
+  ): AsyncGenerator<TaskResult<Fn>, void, void> {
+    for await (const settled of this.mapSettled(type, items, options)) {
+      if (settled.error !== undefined) throw settled.error;
+      // Awaited by the task's handle.
+      yield settled.value as Awaited<TaskResult<Fn>>;
+    }
+  }
+
+  /** As `map`, with each item's index and value or error: failures don't end it. */
+  mapSettled<Fn extends TaskFunction>(
+    type: TaskType<Fn>,
+    items: Iterable<TaskArgs<Fn>[0]> | AsyncIterable<TaskArgs<Fn>[0]>,
+    options: TaskMapOptions = {},
+  ): AsyncGenerator<Settled<TaskResult<Fn>>, void, void> {
+    return mapTasks<Fn>(items, options, (item, how) =>
+      this.submit(type, [item] as unknown as TaskArgs<Fn>, how),
+    );
+  }
+
+  /** A page of what there is, filtered before it is cut. @throws {SystemError} USAGE. */
+  async list<What extends keyof Lists>(
+    what: What,
+    options: ListOptions = {},
+  ): Promise<Page<Lists[What]>> {
+    return askPage(this.#parts.head, what, options);
+  }
+
+  /** How many tasks or actors there are, by name and state. */
+  async summary<What extends keyof Summaries>(what: What): Promise<Summaries[What]> {
+    return askSummary(this.#parts.head, what);
   }
 
   /** Why an actor, by name or id, is where and how it is. @throws {SystemError} ACTOR_NOT_FOUND. */
   async explain(name: string): Promise<Explanation> {
-    const request = { op: "explain", what: "actor", name } as const;
-    return parseMessage(explanation, await this.#parts.head.request(request));
+    return askWhy(this.#parts.head, "actor", name);
+  }
+
+  /** Why a task, by its id, waits, or where it is. @throws {SystemError} TASK_NOT_FOUND. */
+  async explainTask(taskId: string): Promise<TaskExplanation> {
+    return askWhy(this.#parts.head, "task", taskId);
+  }
+
+  /** All that is known of a job, by its id or its beginning, and what it waits for. */
+  async explainJob(jobId: string): Promise<JobView> {
+    return askWhy(this.#parts.head, "job", jobId);
   }
 
   /** Ends this view, and what is owned with it. */
@@ -267,6 +329,8 @@ export class Cluster extends Jobs {
     this.#closing.abort(error);
     for (const pool of this.#pools) pool.abandon(error);
     this.#parts.logs.close();
+    this.#parts.tasks.close(error);
+    this.#parts.objects.close(error);
     this.#parts.links.close(error);
     if (this.#alive !== undefined) {
       clearInterval(this.#alive);
@@ -283,9 +347,11 @@ export class Cluster extends Jobs {
   /** Nobody will answer any more: what waits fails, and what comes. */
   #lost(error: SystemError): void {
     if (this.#closing.signal.aborted) return;
-    const { head, links, logs } = this.#parts;
+    const { head, links, logs, objects, tasks } = this.#parts;
     head.close(error);
     for (const pool of this.#pools) pool.abandon(error);
+    tasks.close(error);
+    objects.close(error);
     links.close(error);
     logs.close();
   }

@@ -12,6 +12,7 @@ import { LANE_CONTROL } from "../frame/prefix.ts";
 import { PROCESS_NONE, type ProcessId } from "../ids.ts";
 import { API_PENDING_MAX, API_REPEAT_MS, API_TIMEOUT_MS, API_WAITING_MAX } from "../limits.ts";
 import { type ApiRequest, apiReply, parseMessage } from "../messages.ts";
+import { type TaskEnds, taskEnds } from "../tasks/wire.ts";
 import { onAbort } from "./actors/signals.ts";
 
 interface Call {
@@ -22,6 +23,13 @@ interface Call {
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: SystemError) => void;
+}
+
+/** What the head says besides answers. */
+export interface HeadListener {
+  /** Another head leads. */
+  readonly onEpoch: (epoch: number) => void;
+  readonly onTaskEnds: (ends: TaskEnds) => void;
 }
 
 export interface RequestOptions {
@@ -44,6 +52,7 @@ export class HeadClient {
   #nextId = 1;
   /** The highest epoch of an answer. */
   #epoch = 0;
+  #listener: HeadListener | undefined;
   #closed: SystemError | undefined;
 
   /** @param send - carries a frame to the head's subject; may lose it. */
@@ -102,15 +111,35 @@ export class HeadClient {
   /** Answers that came for this process; a second one of the same request is dropped. */
   take(value: unknown): void {
     for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      if (isEnds(one)) {
+        const ends = parseMessage(taskEnds, one);
+        if (this.#follows(ends.epoch)) this.#listener?.onTaskEnds(ends);
+        continue;
+      }
       const reply = parseMessage(apiReply, one);
-      const { epoch = this.#epoch } = reply;
-      // A head that was replaced while it stood still may not know that yet: its successor answers.
-      if (epoch < this.#epoch) continue;
-      this.#epoch = epoch;
+      if (!this.#follows(reply.epoch ?? this.#epoch)) continue;
       const pending = this.#pending.get(reply.id);
       if (reply.kind === "ok") pending?.resolve(reply.value);
       else pending?.reject(errorFromData(reply.error));
     }
+  }
+
+  /** Who hears of a new leader and of ends of tasks; one a process. */
+  listen(listener: HeadListener): void {
+    this.#listener = listener;
+    if (this.#epoch > 0) listener.onEpoch(this.#epoch);
+  }
+
+  /**
+   * Whether what is of this epoch counts. A head that was replaced while it stood still may not
+   * know that yet: its successor answers.
+   */
+  #follows(epoch: number): boolean {
+    if (epoch < this.#epoch) return false;
+    if (epoch === this.#epoch) return true;
+    this.#epoch = epoch;
+    this.#listener?.onEpoch(epoch);
+    return true;
   }
 
   /** Fails all that wait or come later. */
@@ -143,6 +172,12 @@ export class HeadClient {
     }
     this.#batcher.flush();
   }
+}
+
+function isEnds(value: unknown): boolean {
+  return (
+    typeof value === "object" && value !== null && "kind" in value && value.kind === "task-ends"
+  );
 }
 
 /** Puts a deadline and a signal on a request; what it returns takes them off. */

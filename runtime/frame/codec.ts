@@ -4,10 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { SystemError } from "../errors.ts";
+import { PROCESS_NONE } from "../ids.ts";
 import { FRAME_BYTES_MAX } from "../limits.ts";
 import { aligned } from "./blobs.ts";
 import { Packer } from "./pack.ts";
-import { PREFIX_BYTES, type Prefix, type PrefixFields, readPrefix, writePrefix } from "./prefix.ts";
+import {
+  LANE_CONTROL,
+  PREFIX_BYTES,
+  type Prefix,
+  type PrefixFields,
+  readPrefix,
+  writePrefix,
+} from "./prefix.ts";
 import { scanHeader } from "./scan.ts";
 import { type BlobTable, Unpacker } from "./unpack.ts";
 
@@ -18,7 +26,23 @@ export const HEADER_VALUES = 2;
 /** Where the value starts when there are no blobs: after an array of two and an empty list. */
 export const VALUE_START = PREFIX_BYTES + 2;
 
+/** Bytes of a value by itself: it travels in a frame, with what says what it is. */
+export const VALUE_BYTES_MAX = FRAME_BYTES_MAX - 4 * 1024;
+/** Its header's length. */
+const VALUE_PREFIX_BYTES = 4;
+
+const NOBODY: PrefixFields = {
+  lane: LANE_CONTROL,
+  flags: 0,
+  destination: PROCESS_NONE,
+  source: PROCESS_NONE,
+  link: 0,
+  sequence: 0,
+  ack: 0,
+};
+
 const packer = new Packer({ limit: FRAME_BYTES_MAX });
+const valuePacker = new Packer({ limit: VALUE_BYTES_MAX });
 const lengthsPacker = new Packer({ limit: FRAME_BYTES_MAX });
 const unpacker = new Unpacker();
 
@@ -42,29 +66,96 @@ export function encodeFrame(fields: PrefixFields, value: unknown): Uint8Array {
 
 /** The frame around what a packer holds from VALUE_START on, within the packer's limit. */
 export function sealFrame(packed: Packer, fields: PrefixFields): Uint8Array {
-  const blobs = packed.blobs.views;
   const length = packed.blobs.frameBytes(packed.position);
   const frame = Buffer.allocUnsafe(length);
   if (packed.position === PREFIX_BYTES) {
     writePrefix(frame, fields, { length, headerLength: 0 });
     return frame;
   }
+  const headerEnd = seal(packed, frame, PREFIX_BYTES);
+  writePrefix(frame, fields, { length, headerLength: headerEnd - PREFIX_BYTES });
+  return frame;
+}
+
+/**
+ * A value as bytes by themselves, outside of any frame: header length u32, header, blobs. The same
+ * values cross, under the same bounds.
+ *
+ * @throws {SystemError} NOT_SERIALIZABLE naming the path, FRAME_TOO_LARGE over VALUE_BYTES_MAX.
+ */
+export function encodeValue(value: unknown, names: readonly string[] = []): Uint8Array {
+  valuePacker.names = names;
+  valuePacker.reset(VALUE_PREFIX_BYTES + 2, HEADER_VALUES);
+  valuePacker.write(value, VALUE_DEPTH);
+  const bytes = Buffer.allocUnsafe(valuePacker.blobs.frameBytes(valuePacker.position));
+  const headerEnd = seal(valuePacker, bytes, VALUE_PREFIX_BYTES);
+  bytes.writeUInt32LE(headerEnd - VALUE_PREFIX_BYTES, 0);
+  return bytes;
+}
+
+/** What `encodeValue` was given. @throws {SystemError} FRAME_INVALID; never anything else. */
+export function decodeEncoded(bytes: Uint8Array): unknown {
+  if (bytes.length <= VALUE_PREFIX_BYTES) throw invalid("a value is cut off");
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const headerEnd = VALUE_PREFIX_BYTES + buffer.readUInt32LE(0);
+  if (headerEnd > bytes.length) throw invalid("a value is cut off");
+  return open(buffer, VALUE_PREFIX_BYTES, headerEnd);
+}
+
+/** Writes header and blobs from `start` on; where the header ends. */
+function seal(packed: Packer, bytes: Buffer, start: number): number {
+  const blobs = packed.blobs.views;
   const lengths = packBlobLengths(blobs);
-  const valueBytes = packed.position - VALUE_START;
-  const headerLength = 1 + lengths.length + valueBytes;
-  writePrefix(frame, fields, { length, headerLength });
-  frame[PREFIX_BYTES] = 0x92;
-  frame.set(lengths, PREFIX_BYTES + 1);
-  let at = PREFIX_BYTES + headerLength;
-  packed.buffer.copy(frame, at - valueBytes, VALUE_START, packed.position);
+  bytes[start] = 0x92;
+  bytes.set(lengths, start + 1);
+  const valueAt = start + 1 + lengths.length;
+  // The value was packed behind room for an empty list of lengths.
+  packed.buffer.copy(bytes, valueAt, start + 2, packed.position);
+  const headerEnd = valueAt + packed.position - (start + 2);
+  let at = headerEnd;
+  for (const blob of blobs) {
+    const blobAt = aligned(at);
+    bytes.fill(0, at, blobAt);
+    bytes.set(blob, blobAt);
+    at = blobAt + blob.length;
+  }
+  assert.equal(at, bytes.length, "a frame's length was foretold wrong");
+  return headerEnd;
+}
+
+/**
+ * A value as the parts of a frame from nobody to nobody, for who writes it elsewhere than into a
+ * frame's memory: its typed arrays aren't copied. `undefined` is a value like any other.
+ *
+ * @param limit - bytes of the whole.
+ * @throws {SystemError} as `encodeFrame`.
+ */
+export function encodeParts(
+  value: unknown,
+  limit: number,
+): { bytes: number; parts: (readonly [number, Uint8Array])[] } {
+  const packed = new Packer({ limit });
+  packed.reset(VALUE_START, HEADER_VALUES);
+  packed.write(value, VALUE_DEPTH);
+  const blobs = packed.blobs.views;
+  const length = packed.blobs.frameBytes(packed.position);
+  const lengths = packBlobLengths(blobs);
+  const valueBytes = packed.buffer.subarray(VALUE_START, packed.position);
+  const headerLength = 1 + lengths.length + valueBytes.length;
+  const head = Buffer.alloc(PREFIX_BYTES + headerLength);
+  writePrefix(head, NOBODY, { length, headerLength });
+  head[PREFIX_BYTES] = 0x92;
+  head.set(lengths, PREFIX_BYTES + 1);
+  head.set(valueBytes, PREFIX_BYTES + 1 + lengths.length);
+  const parts: (readonly [number, Uint8Array])[] = [[0, head]];
+  let at = head.length;
   for (const blob of blobs) {
     const start = aligned(at);
-    frame.fill(0, at, start);
-    frame.set(blob, start);
+    if (blob.length > 0) parts.push([start, blob]);
     at = start + blob.length;
   }
   assert.equal(at, length, "a frame's length was foretold wrong");
-  return frame;
+  return { bytes: length, parts };
 }
 
 /**
@@ -84,19 +175,27 @@ export function decodeFrame(bytes: Uint8Array): Frame {
  *
  * @throws {SystemError} FRAME_TOO_LARGE, FRAME_INVALID; never anything else.
  */
-export function decodeValue(bytes: Uint8Array, prefix: Prefix): unknown {
+export function decodeValue(
+  bytes: Uint8Array,
+  prefix: Pick<Prefix, "headerLength" | "length">,
+): unknown {
   if (prefix.headerLength === 0) {
     if (prefix.length !== PREFIX_BYTES) throw invalid("bytes after a bare prefix");
     return undefined;
   }
   const headerEnd = PREFIX_BYTES + prefix.headerLength;
-  const { cost, keys } = scanHeader(bytes, PREFIX_BYTES, headerEnd);
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  unpacker.open(buffer, PREFIX_BYTES);
+  return open(buffer, PREFIX_BYTES, headerEnd);
+}
+
+/** The value of a header and the blobs behind it, which end where the bytes end. */
+function open(buffer: Buffer, start: number, headerEnd: number): unknown {
+  const { cost, keys } = scanHeader(buffer, start, headerEnd);
+  unpacker.open(buffer, start);
   unpacker.expect(cost, keys);
   try {
     if (unpacker.arrayLength() !== 2) throw invalid("not a pair");
-    const blobs = readBlobTable(headerEnd, prefix.length);
+    const blobs = readBlobTable(headerEnd, buffer.length);
     unpacker.useBlobs(blobs);
     const value = unpacker.read();
     if (unpacker.blobsRead !== blobs.lengths.length) throw invalid("a blob that nothing names");

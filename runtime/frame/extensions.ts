@@ -1,5 +1,5 @@
 /** The bytes of a Date (MessagePack's timestamp) and of an ObjectRef, both ways. */
-import type { ProcessId } from "../ids.ts";
+import type { Identity, ProcessId } from "../ids.ts";
 import { ObjectRef } from "./object-ref.ts";
 import { readProcess, readU32, writeProcess, writeU32 } from "./prefix.ts";
 import * as wire from "./wire.ts";
@@ -49,22 +49,52 @@ export function readDate(buffer: Buffer, at: number, bytes: number): number | un
   return milliseconds;
 }
 
-/** Writes a ref; the position after it. */
-export function writeObjectRef(buffer: Buffer, at: number, ref: ObjectRef): number {
+/**
+ * Writes a ref; the position after it.
+ * @param blob - index of the blob that holds its object, or -1.
+ */
+export function writeObjectRef(buffer: Buffer, at: number, ref: ObjectRef, blob: number): number {
   buffer[at] = wire.EXT8;
   buffer[at + 1] = wire.OBJECT_REF_BYTES;
   buffer[at + 2] = wire.EXT_OBJECT_REF;
-  buffer.write(ref.id, at + 3, "hex");
-  writeU32(buffer, at + 19, ref.bytes % U32);
-  writeU32(buffer, at + 23, Math.floor(ref.bytes / U32));
-  writeProcess(buffer, at + 27, ref.owner);
-  return at + 35;
+  const body = at + 3;
+  buffer.write(ref.id, body, "hex");
+  writeU32(buffer, body + 16, ref.bytes % U32);
+  writeU32(buffer, body + 20, Math.floor(ref.bytes / U32));
+  writeProcess(buffer, body + 24, ref.job);
+  if (ref.node === null) buffer.fill(0, body + 32, body + 39);
+  else {
+    buffer[body + 32] = ref.node.charCodeAt(0);
+    buffer.write(ref.node.slice(2), body + 33, "hex");
+  }
+  buffer[body + 39] = blob < 0 ? 0 : 1;
+  buffer.writeUInt16LE(Math.max(blob, 0), body + 40);
+  return body + wire.OBJECT_REF_BYTES;
 }
 
-/** The ref whose 32 bytes start at `at`; undefined when its size is no exact number. */
-export function readObjectRef(buffer: Buffer, at: number): ObjectRef | undefined {
+/** Index of the blob that a ref's object travels as, or -1; undefined for what says neither. */
+export function blobOfRef(buffer: Buffer, at: number): number | undefined {
+  const index = buffer.readUInt16LE(at + 40);
+  if (buffer[at + 39] === 1) return index;
+  return buffer[at + 39] === 0 && index === 0 ? -1 : undefined;
+}
+
+/**
+ * The ref whose bytes start at `at`; undefined when its size is no exact number or it is nowhere.
+ * @param inline - the object itself.
+ */
+export function readObjectRef(
+  buffer: Buffer,
+  at: number,
+  inline: Uint8Array | undefined,
+): ObjectRef | undefined {
   const bytes = readU32(buffer, at + 16) + readU32(buffer, at + 20) * U32;
-  if (!Number.isSafeInteger(bytes)) return undefined;
-  const owner: ProcessId = readProcess(buffer, at + 24);
-  return new ObjectRef({ id: buffer.toString("hex", at, at + 16), bytes, owner });
+  const role = buffer[at + 32] as number;
+  const isNode = role === 0x68 || role === 0x77 || role === 0x63;
+  if (!Number.isSafeInteger(bytes) || isNode === (inline !== undefined)) return undefined;
+  const tail = buffer.toString("hex", at + 33, at + 39);
+  if (!isNode && (role !== 0 || tail !== "000000000000")) return undefined;
+  const node = isNode ? (`${String.fromCharCode(role)}-${tail}` as Identity) : null;
+  const job: ProcessId = readProcess(buffer, at + 24);
+  return new ObjectRef({ id: buffer.toString("hex", at, at + 16), bytes, job, node, inline });
 }

@@ -256,8 +256,14 @@ export class Packer extends Writer {
 
   #objectRef(ref: ObjectRef): void {
     this.extraCost += wire.COST_OBJECT_REF;
+    let blob = -1;
+    if (ref.inline !== undefined) {
+      blob = this.blobs.views.length;
+      this.blobs.add(ref.inline);
+      if (++this.values > FRAME_VALUES_MAX) throw this.tooLarge(VALUES_EXCEEDED);
+    }
     this.reserve(3 + wire.OBJECT_REF_BYTES);
-    this.position = writeObjectRef(this.buffer, this.position, ref);
+    this.position = writeObjectRef(this.buffer, this.position, ref, blob);
   }
 
   #blob(value: object, kind: number): void {

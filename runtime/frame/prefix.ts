@@ -86,6 +86,11 @@ export function writePrefix(
   writeU32(bytes, AT_HEADER_LENGTH, lengths.headerLength);
 }
 
+/** The header's length alone, of bytes that are at least a prefix. */
+export function readHeaderLength(bytes: Uint8Array): number {
+  return readU32(bytes, AT_HEADER_LENGTH);
+}
+
 /** Puts a newer ack into a built frame, as a resend needs it. */
 export function writeAck(frame: Uint8Array, ack: number): void {
   writeU32(frame, AT_ACK, ack);

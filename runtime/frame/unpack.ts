@@ -7,7 +7,8 @@ import { randomBytes } from "node:crypto";
 import { type ErrorData, errorWithoutStack, SystemError } from "../errors.ts";
 import { FRAME_COST_MAX } from "../limits.ts";
 import { blobFrom } from "./blobs.ts";
-import { readDate, readObjectRef } from "./extensions.ts";
+import { blobOfRef, readDate, readObjectRef } from "./extensions.ts";
+import type { ObjectRef } from "./object-ref.ts";
 import { type ReadKey, readKey, readString } from "./strings.ts";
 import * as wire from "./wire.ts";
 
@@ -254,28 +255,48 @@ export class Unpacker {
       type === wire.EXT8 ? (this.#buffer[at - 2] as number) : type === wire.FIXEXT4 ? 4 : 8;
     this.position = at + bytes;
     if (kind === wire.EXT_OBJECT_REF) {
-      const ref = readObjectRef(this.#buffer, at);
-      if (ref === undefined) throw this.#invalid("an ObjectRef of no exact size");
-      return ref;
+      return this.#objectRef(at);
     }
     const milliseconds = readDate(this.#buffer, at, bytes);
     if (milliseconds === undefined) throw this.#invalid("a date out of range");
     return new Date(milliseconds);
   }
 
+  #objectRef(at: number): ObjectRef {
+    const index = blobOfRef(this.#buffer, at);
+    if (index === undefined) throw this.#invalid("an ObjectRef of no form");
+    let inline: Uint8Array | undefined;
+    if (index >= 0) {
+      const offset = this.#nextBlob(index);
+      // A copy: a ref that is kept would keep its whole frame.
+      const end = offset + (this.#blobs.lengths[index] as number);
+      inline = new Uint8Array(this.#buffer.subarray(offset, end));
+    }
+    const ref = readObjectRef(this.#buffer, at, inline);
+    if (ref === undefined) throw this.#invalid("an ObjectRef of no exact size or place");
+    return ref;
+  }
+
   #blob(at: number): unknown {
     const buffer = this.#buffer;
     const kind = buffer[at] as number;
     const index = (buffer[at + 2] as number) | ((buffer[at + 3] as number) << 8);
-    const offset = this.#blobs.offsets[index];
-    if (index !== this.blobsRead || offset === undefined || buffer[at + 1] !== 0) {
-      throw this.#invalid(`blob ${index} where ${this.blobsRead} is due`);
-    }
+    if (buffer[at + 1] !== 0) throw this.#invalid(`blob ${index} of no form`);
+    const offset = this.#nextBlob(index);
     const value = blobFrom(buffer, { kind, offset, length: this.#blobs.lengths[index] as number });
     if (value === undefined) throw this.#invalid(`a blob of kind ${kind} with a wrong size`);
     this.position = at + 4;
-    this.blobsRead++;
     return value;
+  }
+
+  /** Where a blob starts; they are named in their order, each once. */
+  #nextBlob(index: number): number {
+    const offset = this.#blobs.offsets[index];
+    if (index !== this.blobsRead || offset === undefined) {
+      throw this.#invalid(`blob ${index} where ${this.blobsRead} is due`);
+    }
+    this.blobsRead++;
+    return offset;
   }
 
   #invalid(what: string): SystemError {

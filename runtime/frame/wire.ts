@@ -36,12 +36,15 @@ export const EXT_UNDEFINED = 0;
  * index n.
  */
 export const EXT_BLOB = 1;
-/** EXT8 of OBJECT_REF_BYTES: id 16 bytes, size u64, owner u64, both little-endian. */
+/**
+ * EXT8 of OBJECT_REF_BYTES: id 16 bytes, size u64, job u64, the node's role and 6 bytes, role 0 for
+ * none; then 1 and the index u16 of the blob with the object itself, or 0 and 0. Little-endian.
+ */
 export const EXT_OBJECT_REF = 2;
 /** The timestamp of MessagePack, type -1, in its three forms. */
 export const EXT_DATE = 0xff;
 
-export const OBJECT_REF_BYTES = 32;
+export const OBJECT_REF_BYTES = 42;
 
 /**
  * What decoding costs, in units of ~25 ns, besides the one that every value costs. Both sides
@@ -57,7 +60,7 @@ export const COST_ODD_KEY = 20;
 export const COST_BIGINT = 1;
 export const COST_DATE = 3;
 export const COST_BLOB = 15;
-export const COST_OBJECT_REF = 40;
+export const COST_OBJECT_REF = 55;
 export const COST_ERROR = 80;
 
 /**

@@ -3,10 +3,11 @@
  * name appears when it is sealed, whole, and never before. `jobs/<job>/<id>` are the objects; in
  * `idle` are files being written and those given up, named by who has them.
  */
-import { linkSync, mkdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { linkSync, mkdirSync, renameSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { SystemError } from "../errors.ts";
 import { type ObjectArray, type ObjectHeader } from "./header.ts";
+import { OBJECT_STEP_BYTES } from "./limits.ts";
 import { ownName, sweepNames } from "./owners.ts";
 
 /** Where an object is. */
@@ -39,9 +40,20 @@ export interface TakenObject {
   drop(): void;
 }
 
+/** A process that writes objects for a store and keeps their memory mapped. */
+export interface Writer {
+  /** Whether it ended: its memory is nobody's then. */
+  readonly isGone: boolean;
+  /** What it keeps of this object's memory goes back to the machine. */
+  forget(id: string): void;
+}
+
 /** Memory that was an object's and is to be another's. */
 export interface Slot {
   readonly bytes: number;
+  readonly path: string;
+  /** The object that was in it last. */
+  readonly was: string;
 }
 
 /** How objects are written and read; with the addon by mapping (mapped.ts), else by copies. */
@@ -50,10 +62,17 @@ export interface ObjectFiles {
   idleBytes(): number;
   /** Bytes of shared memory that a payload takes in a new file. */
   footprint(payloadBytes: number): number;
-  /** Memory to write the next object into, if some of about that size is kept. */
-  reuse(payloadBytes: number): Slot | undefined;
+  /**
+   * Memory to write the next object into, if some of about that size is kept.
+   * @param writer - who keeps it mapped; this process itself unless given.
+   */
+  reuse(payloadBytes: number, writer?: Writer): Slot | undefined;
   /** Gives memory that is kept back to the machine. @returns whether there was some. */
   dropIdle(): boolean;
+  /** The same for all that a writer keeps. */
+  dropWriter(writer: Writer): void;
+  /** The same for all memory of a job's objects, of those that are read still when they aren't. */
+  dropJob(job: string): void;
   /**
    * Writes an object and seals it.
    * @param fill - writes each byte of the payload; the caller's own failures pass through.
@@ -67,7 +86,12 @@ export interface ObjectFiles {
     slot?: Slot,
   ): Promise<number>;
   /** Gives up what `reuse` gave. */
-  giveUp(slot: Slot): void;
+  giveUp(slot: Slot, writer?: Writer): void;
+  /**
+   * What an object's file says, and the bytes that it takes; undefined when there is none.
+   * @throws {SystemError} OBJECT_INVALID for a file that is no object.
+   */
+  look(place: Place): { readonly header: ObjectHeader; readonly bytes: number } | undefined;
   /**
    * A sealed object, or undefined: there is none, or it is being moved.
    * @throws {SystemError} OBJECT_INVALID for a file that is no object.
@@ -75,11 +99,11 @@ export interface ObjectFiles {
   open(place: Place): OpenObject | undefined;
   /**
    * Takes an object's name away; its memory goes when nobody reads it any more.
-   * @param bytes - that it takes.
+   * @param bytes - that it takes. @param writer - who wrote it, of another process.
    */
-  remove(place: Place, bytes: number): void;
+  remove(place: Place, bytes: number, writer?: Writer): void;
   /** The object, or undefined while somebody reads it. */
-  take(place: Place): TakenObject | undefined;
+  take(place: Place, writer?: Writer): TakenObject | undefined;
 }
 
 const PAGE = 4096;
@@ -167,9 +191,30 @@ export class ObjectFolder {
     rmSync(path, { recursive: true, force: true });
   }
 
+  /** The end of a job's folder that nothing is in. */
+  leaveJob(job: string): void {
+    this.#jobs.delete(job);
+    try {
+      rmdirSync(join(this.#folder, "jobs", job));
+    } catch (thrown) {
+      const code = codeOf(thrown);
+      if (code !== "ENOTEMPTY" && code !== "ENOENT") throw thrown;
+    }
+  }
+
   /** Files that dead processes were writing. @returns how many there were. */
   sweep(): number {
     return sweepNames(join(this.#folder, "idle"));
+  }
+}
+
+/** Copies in steps, so that other work of this process goes on between them. */
+export async function copyIn(bytes: Uint8Array, length: number, write: Write): Promise<void> {
+  for (let at = 0; at < length; at += OBJECT_STEP_BYTES) {
+    if (at > 0) await new Promise((resolve) => void setImmediate(resolve));
+    // The array's buffer was transferred away meanwhile: its bytes are nobody's.
+    if (bytes.byteLength !== length) throw new SystemError("USAGE", "the array was detached");
+    write(at, bytes.subarray(at, Math.min(at + OBJECT_STEP_BYTES, length)));
   }
 }
 

@@ -30,9 +30,13 @@ const ARRAYS = {
   float64: Float64Array,
   uint64: BigUint64Array,
   int64: BigInt64Array,
+  value: Uint8Array,
 } as const;
 
-/** `bytes` and `arrow` (an Arrow IPC stream or file) come back as Uint8Array. */
+/**
+ * `bytes` and `arrow` (an Arrow IPC stream or file) come back as Uint8Array; `value` is any value
+ * that crosses, as a frame (`value.ts`).
+ */
 export type ObjectKind = keyof typeof ARRAYS;
 /** What can be put. */
 export type PutArray = ArrayOver<ArrayBufferLike>;

@@ -1,12 +1,15 @@
 /** The object store of one node, and what other processes of its machine need to read it. */
-export type { ObjectFiles, OpenObject, Place } from "./files.ts";
+export type { ObjectFiles, OpenObject, Place, Slot, Writer } from "./files.ts";
 export type { ObjectArray, ObjectHeader, ObjectKind, PutArray } from "./header.ts";
-export { sharedRoot, sweepDead } from "./owners.ts";
+export { SHARED_MEMORY, sharedRoot, spillRoot, sweepDead, sweepObjects } from "./owners.ts";
 export { ObjectReader } from "./reader.ts";
-export {
-  type Grant,
-  ObjectStore,
-  type PutOptions,
-  type StoreOptions,
-  type StoreUsage,
-} from "./store.ts";
+export { ObjectStore } from "./store.ts";
+export type { JobUsage, ObjectEnd } from "./store/ledger.ts";
+export type {
+  Grant,
+  ObjectLocation,
+  PutOptions,
+  StoredObject,
+  StoreOptions,
+  StoreUsage,
+} from "./store/types.ts";

@@ -3,8 +3,11 @@
  * because fresh pages cost several times the copy; small ones are read by a copy. Memory is used
  * again only when its lock, which every reader's mapping holds, can be had alone; a reader that
  * comes late sees another id.
+ *
+ * A store keeps memory of its own and of other processes that write for it (`Writer`): such a
+ * process alone has that memory mapped, and gets it again by `reclaim`.
  */
-import { rmSync } from "node:fs";
+import { chmodSync, rmSync, truncateSync } from "node:fs";
 import { SystemError } from "../errors.ts";
 import type { Region, RegionAddon } from "../native/regions.ts";
 import {
@@ -17,6 +20,7 @@ import {
   type Slot,
   type TakenObject,
   type Write,
+  type Writer,
   writeFailure,
 } from "./files.ts";
 import { arrayOf, decodeHeader, encodeHeader, HEADER_BYTES, type ObjectHeader } from "./header.ts";
@@ -32,9 +36,12 @@ import {
 /** A file without an object. */
 interface Idle extends Slot {
   readonly region: Region;
-  readonly path: string;
-  /** Made here, so that it can be written again. */
+  /** Made here, so that it can be written again here. */
   readonly isOwn: boolean;
+  /** Made there, so that it can be written again there. */
+  readonly writer: Writer | undefined;
+  /** Of the object that was in it; null once that is over: its memory is no other's. */
+  job: string | null;
 }
 
 export class MappedFiles implements ObjectFiles {
@@ -42,6 +49,7 @@ export class MappedFiles implements ObjectFiles {
   readonly #folder: ObjectFolder;
   /** Bytes that may be kept for coming objects. */
   readonly #poolBytesMax: number;
+  readonly #regionsMax: number;
   /** Regions of living objects that are worth to be used again, by id. */
   readonly #own = new Map<string, Region>();
   /** Locked alone: nobody reads them. Oldest first. */
@@ -51,10 +59,17 @@ export class MappedFiles implements ObjectFiles {
   readonly #resting: Idle[] = [];
   #restingBytes = 0;
 
-  constructor(addon: RegionAddon, folder: ObjectFolder, poolBytesMax: number) {
+  /** @param regionsMax - of living objects that are kept open. */
+  constructor(
+    addon: RegionAddon,
+    folder: ObjectFolder,
+    poolBytesMax: number,
+    regionsMax = OBJECT_REGIONS_MAX,
+  ) {
     this.#addon = addon;
     this.#folder = folder;
     this.#poolBytesMax = poolBytesMax;
+    this.#regionsMax = regionsMax;
   }
 
   idleBytes(): number {
@@ -66,16 +81,44 @@ export class MappedFiles implements ObjectFiles {
     return pagesOf(HEADER_BYTES + payloadBytes);
   }
 
-  reuse(payloadBytes: number): Idle | undefined {
+  reuse(payloadBytes: number, writer?: Writer): Idle | undefined {
     const bytes = this.footprint(payloadBytes);
     if (bytes < OBJECT_REUSE_BYTES) return undefined;
     this.#settle();
     const most = bytes * (1 + OBJECT_SLACK);
     // The last one is the likeliest to be in the processor's cache.
-    const index = this.#pool.findLastIndex((one) => one.bytes >= bytes && one.bytes <= most);
+    const index = this.#pool.findLastIndex(
+      (one) => one.writer === writer && one.bytes >= bytes && one.bytes <= most,
+    );
     const [found] = index < 0 ? [] : this.#pool.splice(index, 1);
     this.#poolBytes -= found?.bytes ?? 0;
+    // Its writer locks it now; by its name nobody finds it any more.
+    if (found?.writer !== undefined) found.region.close();
     return found;
+  }
+
+  /** Memory that a store granted again to this process, if it is kept here and nobody reads it. */
+  reclaim({ path, was, bytes }: Slot): Slot | undefined {
+    const region = this.#own.get(was);
+    this.#own.delete(was);
+    if (region?.bytes === bytes && region.tryLock(true)) {
+      const idle: Idle = { region, path, bytes, was, isOwn: true, writer: undefined, job: null };
+      return idle;
+    }
+    region?.close();
+    rmSync(path, { force: true });
+    return undefined;
+  }
+
+  /** Gives back what is kept of an object that was written here. */
+  forget(id: string): void {
+    this.#own.get(id)?.close();
+    this.#own.delete(id);
+  }
+
+  /** The same of all objects. */
+  forgetAll(): void {
+    for (const id of [...this.#own.keys()]) this.forget(id);
   }
 
   dropIdle(): boolean {
@@ -86,8 +129,35 @@ export class MappedFiles implements ObjectFiles {
     return true;
   }
 
+  dropWriter(writer: Writer): void {
+    for (const idle of this.#pool.filter((one) => one.writer === writer)) {
+      this.#pool.splice(this.#pool.indexOf(idle), 1);
+      this.#poolBytes -= idle.bytes;
+      discard(idle);
+    }
+  }
+
+  dropJob(job: string): void {
+    while (this.dropIdle());
+    for (const idle of this.#resting) if (idle.job === job) idle.job = null;
+    this.#settle();
+  }
+
   giveUp(slot: Slot): void {
-    discard(slot as Idle);
+    // Not emptied: its writer may be amid it.
+    (slot as Idle).region.close();
+    rmSync(slot.path, { force: true });
+  }
+
+  look(place: Place): { header: ObjectHeader; bytes: number } | undefined {
+    const region = this.#openRegion(this.#folder.pathOf(place));
+    if (region === undefined) return undefined;
+    try {
+      const head = region.read(0, Math.min(HEADER_BYTES, region.bytes));
+      return { header: decodeHeader(head, region.bytes), bytes: region.bytes };
+    } finally {
+      region.close();
+    }
   }
 
   async write(
@@ -137,7 +207,7 @@ export class MappedFiles implements ObjectFiles {
     throw new SystemError("OBJECT_INVALID", "a file holds another object than its name says");
   }
 
-  remove(place: Place, bytes: number): void {
+  remove(place: Place, bytes: number, writer?: Writer): void {
     // Nobody maps a small one.
     if (bytes <= OBJECT_COPY_BYTES) return this.#folder.unlink(place);
     const path = this.#folder.withdraw(place);
@@ -146,13 +216,13 @@ export class MappedFiles implements ObjectFiles {
     if (path === undefined) return own?.close();
     const region = own ?? this.#openRegion(path);
     if (region === undefined) return rmSync(path, { force: true });
-    const idle: Idle = { region, path, bytes: region.bytes, isOwn: own !== undefined };
+    const idle = idleOf(place, { region, path, isOwn: own !== undefined, writer });
     if (region.tryLock(true)) return this.#settleOne(idle);
     this.#resting.push(idle);
     this.#restingBytes += idle.bytes;
   }
 
-  take(place: Place): TakenObject | undefined {
+  take(place: Place, writer?: Writer): TakenObject | undefined {
     const own = this.#own.get(place.id);
     const region = own ?? this.#openRegion(this.#folder.pathOf(place));
     if (region === undefined) return undefined;
@@ -162,7 +232,7 @@ export class MappedFiles implements ObjectFiles {
       return undefined;
     }
     this.#own.delete(place.id);
-    const idle: Idle = { region, path, bytes: region.bytes, isOwn: own !== undefined };
+    const idle = idleOf(place, { region, path, isOwn: own !== undefined, writer });
     return {
       path,
       bytes: idle.bytes,
@@ -182,8 +252,8 @@ export class MappedFiles implements ObjectFiles {
 
   #remember(id: string, region: Region): void {
     // Who keeps no pool doesn't hear of an object's end: an open file would hold its memory.
-    const isWorth = region.bytes >= OBJECT_REUSE_BYTES && region.bytes <= this.#poolBytesMax;
-    if (isWorth && this.#own.size < OBJECT_REGIONS_MAX) this.#own.set(id, region);
+    const isKept = isWorth(region.bytes) && region.bytes <= this.#poolBytesMax;
+    if (isKept && this.#own.size < this.#regionsMax) this.#own.set(id, region);
     else region.close();
   }
 
@@ -233,13 +303,37 @@ export class MappedFiles implements ObjectFiles {
   /** @param idle - locked alone. */
   #settleOne(idle: Idle): void {
     const fits = this.#poolBytes + idle.bytes <= this.#poolBytesMax;
-    if (!idle.isOwn || !fits) return discard(idle);
+    const isKept = idle.isOwn || (idle.writer?.isGone === false && isWorth(idle.bytes));
+    if (!isKept || !fits || idle.job === null) return discard(idle);
     this.#pool.push(idle);
     this.#poolBytes += idle.bytes;
   }
 }
 
-function discard({ region, path }: Idle): void {
+function isWorth(bytes: number): boolean {
+  return bytes >= OBJECT_REUSE_BYTES;
+}
+
+function idleOf({ job, id }: Place, of: Pick<Idle, "region" | "path" | "isOwn" | "writer">): Idle {
+  return { ...of, bytes: of.region.bytes, was: id, job };
+}
+
+function discard({ region, path, writer, was }: Idle): void {
   region.close();
+  if (writer !== undefined) {
+    // Its writer may stand still with the file open: the memory is free all the same.
+    emptyFile(path);
+    writer.forget(was);
+  }
   rmSync(path, { force: true });
+}
+
+/** Takes a file's memory away under who has it mapped: nobody may read it any more. */
+function emptyFile(path: string): void {
+  try {
+    chmodSync(path, 0o600);
+    truncateSync(path, 0);
+  } catch (thrown) {
+    if (codeOf(thrown) !== "ENOENT") throw thrown;
+  }
 }

@@ -3,10 +3,20 @@
  * So what a killed process left is told from what a living one uses, and nothing else is touched.
  * Where the addon is, a lock on the folder says it as well, also across process namespaces.
  */
-import { lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SystemError } from "../errors.ts";
-import type { Region, RegionAddon } from "../native/regions.ts";
+import { type Region, type RegionAddon, regionStatus } from "../native/regions.ts";
+import { OBJECT_ROOT_TRIES } from "./limits.ts";
 import { identityOf, isAlive, type ProcessIdentity } from "../processes.ts";
 
 const NAME = /^(\d{1,10})\.(\d{1,20})\.([0-9a-f-]{36})\.(\d{1,16})$/;
@@ -35,9 +45,29 @@ export function ownerOf(name: string): ProcessIdentity | undefined {
   return { pid: Number(pid), startTicks: Number(startTicks), bootId };
 }
 
-/** This user's folder in the machine's shared memory. */
-export function sharedRoot(): string {
-  return join("/dev/shm", `ligase-${process.geteuid?.() ?? 0}`);
+/** The memory file system that every machine has. */
+export const SHARED_MEMORY = "/dev/shm";
+
+/** This user's folder in the machine's shared memory. @param parent - where else it is. */
+export function sharedRoot(parent = SHARED_MEMORY): string {
+  return join(parent, `ligase-${process.geteuid?.() ?? 0}`);
+}
+
+/** This user's folder for objects on the local disk, and the folder that it is in. */
+export function spillRoot(): { readonly path: string; readonly parent: string } {
+  const TMPFS = 0x01021994;
+  // What goes to a disk that is memory would be spilled in vain.
+  const found = [tmpdir(), "/var/tmp"].find((folder) => typeOf(folder) !== TMPFS);
+  const parent = found ?? tmpdir();
+  return { path: join(parent, `ligase-objects-${process.geteuid?.() ?? 0}`), parent };
+}
+
+function typeOf(folder: string): number | undefined {
+  try {
+    return statfsSync(folder).type;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A folder of this process alone, and what ends it. */
@@ -55,9 +85,7 @@ export function ownFolder(root: string, addon: RegionAddon | undefined): OwnFold
   const path = join(root, ownName());
   let lock: Region | undefined;
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    checkRoot(root);
-    mkdirSync(path, { mode: 0o700 });
+    makeIn(root, path);
     if (addon === undefined) writeFileSync(join(path, LOCK_FILE), "", { mode: 0o600 });
     else {
       lock = new addon.Region(join(path, LOCK_FILE), 1);
@@ -72,8 +100,32 @@ export function ownFolder(root: string, addon: RegionAddon | undefined): OwnFold
     remove: () => {
       lock?.close();
       rmSync(path, { recursive: true, force: true });
+      leaveRoot(root);
     },
   };
+}
+
+/** Another's end may take the root away meanwhile. */
+function makeIn(root: string, path: string): void {
+  for (let tries = OBJECT_ROOT_TRIES; ; tries -= 1) {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    checkRoot(root);
+    try {
+      mkdirSync(path, { mode: 0o700 });
+      return;
+    } catch (thrown) {
+      if (tries === 0 || (thrown as { code?: unknown }).code !== "ENOENT") throw thrown;
+    }
+  }
+}
+
+/** Takes a root away that nothing is in. */
+function leaveRoot(root: string): void {
+  try {
+    rmdirSync(root);
+  } catch {
+    // Others use it, or it is gone.
+  }
 }
 
 function checkRoot(root: string): void {
@@ -110,6 +162,23 @@ function namesIn(folder: string): string[] {
   } catch {
     return [];
   }
+}
+
+/**
+ * Takes away all that dead processes of this user left in shared memory and on the disk; what
+ * can't be taken away stays.
+ * @returns how many folders went.
+ */
+export function sweepObjects(roots: readonly string[] = [sharedRoot(), spillRoot().path]): number {
+  // The addon is loaded for what a dead process left alone.
+  const isFree = (path: string): boolean => !isLocked(join(path, LOCK_FILE), regionStatus().addon);
+  let taken = 0;
+  for (const root of roots) {
+    const gone = sweepNames(root, isFree);
+    if (gone > 0) leaveRoot(root);
+    taken += gone;
+  }
+  return taken;
 }
 
 function isLocked(path: string, addon: RegionAddon | undefined): boolean {

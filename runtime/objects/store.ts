@@ -11,77 +11,55 @@
 import { randomBytes } from "node:crypto";
 import { type Clock, processClock } from "../clock.ts";
 import { SystemError } from "../errors.ts";
-import type { ProcessId } from "../ids.ts";
-import { ObjectRef } from "../frame/object-ref.ts";
 import { regionStatus } from "../native/regions.ts";
 import { CopiedFiles } from "./copied.ts";
-import { type ObjectFiles, ObjectFolder, type OpenObject, type Slot, type Write } from "./files.ts";
-import { headerOf, type PutArray, type ObjectHeader, type ObjectKind } from "./header.ts";
 import {
+  copyIn,
+  type ObjectFiles,
+  ObjectFolder,
+  type OpenObject,
+  type Place,
+  type Write,
+  type Writer,
+} from "./files.ts";
+import { type JobUsage, Ledger, type ObjectEnd } from "./store/ledger.ts";
+import { headerOf, type PutArray, type ObjectHeader } from "./header.ts";
+import {
+  OBJECT_COPY_FRESH_MS,
   OBJECT_POOL_SHARE,
   OBJECT_SPILL_TRIES,
-  OBJECT_STEP_BYTES,
   OBJECT_WAIT_MS,
   OBJECTS_MAX,
 } from "./limits.ts";
 import { MappedFiles } from "./mapped.ts";
 import { type OwnFolder, ownFolder, sharedRoot, sweepDead } from "./owners.ts";
-import { type Ask, Room } from "./room.ts";
-import { SpillFolder } from "./spill.ts";
-
-export interface StoreOptions {
-  /** The process that refs of this store name. */
-  readonly owner: ProcessId;
-  /** Bytes of shared memory that it may take. */
-  readonly limitBytes: number;
-  /** Folder on the local disk; without one nothing is spilled. */
-  readonly spillRoot?: string;
-  /** Bytes on the disk. */
-  readonly spillLimitBytes?: number;
-  /** Folder on a memory file system; this user's in /dev/shm. */
-  readonly root?: string;
-  readonly clock?: Clock;
-  /** Whether to use the addon, where it is. */
-  readonly native?: boolean;
-}
-
-export interface PutOptions {
-  /** How the bytes are to be read; `arrow` says that they are Arrow IPC. */
-  readonly kind?: ObjectKind;
-  /** Row-major; one dimension unless given. */
-  readonly shape?: readonly number[];
-  /** Milliseconds to wait for room. */
-  readonly waitMs?: number;
-}
-
-/** Bytes of a store and what they are. */
-export interface StoreUsage {
-  readonly limitBytes: number;
-  /** In shared memory: objects, idle and granted bytes. <= limitBytes */
-  readonly sharedBytes: number;
-  readonly idleBytes: number;
-  readonly grantedBytes: number;
-  readonly spilledBytes: number;
-  readonly objects: number;
-  readonly spilledObjects: number;
-  readonly waiting: number;
-}
-
-/** Bytes that one object may take. Used by `adopt` or a write, or given back: once. */
-export interface Grant {
-  readonly job: string;
-  readonly bytes: number;
-  readonly slot: Slot | undefined;
-}
+import { type Ask, Room } from "./store/room.ts";
+import { SpillFolder } from "./store/spill.ts";
+import type {
+  Grant,
+  ObjectLocation,
+  PutOptions,
+  StoredObject,
+  StoreOptions,
+  StoreUsage,
+} from "./store/types.ts";
 
 interface Entry {
+  readonly number: number;
   readonly job: string;
+  readonly sinceMs: number;
+  /** By the store's clock. */
+  readonly cameMs: number;
+  readonly writer: Writer | undefined;
+  readonly isCopy: boolean;
   /** As the object takes them where it is. */
   bytes: number;
   isSpilled: boolean;
   /** Settles when the move that goes on has ended; never rejects. */
   moving: Promise<void> | undefined;
   isReleased: boolean;
+  /** Its job ended while it was moved. */
+  isOver: boolean;
 }
 
 export class ObjectStore {
@@ -99,11 +77,14 @@ export class ObjectStore {
   readonly #entries = new Map<string, Entry>();
   /** Those of `entries` that are in memory, in order of use, the longest unused first. */
   readonly #shared = new Map<string, Entry>();
+  /** Objects whose originals are on other nodes, in order of their coming. */
+  readonly #copies = new Set<string>();
   /** Those of ended jobs are used in vain. */
   readonly #grants = new Map<Grant, { isEnded: boolean }>();
-  #sharedBytes = 0;
+  readonly #ledger = new Ledger();
   #grantedBytes = 0;
-  #spilledBytes = 0;
+  #nextNumber = 1;
+  readonly #clock: Clock;
   #isClosed = false;
 
   /**
@@ -119,6 +100,7 @@ export class ObjectStore {
     const addon = options.native === false ? undefined : status.addon;
     for (const one of [root, spillRoot]) if (one !== undefined) sweepDead(one, addon);
     this.#options = options;
+    this.#clock = clock;
     this.#own = ownFolder(root, addon);
     this.#ownSpill = spillRoot === undefined ? undefined : ownFolder(spillRoot, addon);
     this.#spill = this.#ownSpill === undefined ? undefined : new SpillFolder(this.#ownSpill.path);
@@ -143,21 +125,21 @@ export class ObjectStore {
    * @param array - not to be changed before the promise settles.
    * @throws {SystemError} OBJECT_STORE_FULL when no room came; USAGE; CANCELLED.
    */
-  async put(job: string, array: PutArray, options: PutOptions = {}): Promise<ObjectRef> {
+  async put(job: string, array: PutArray, options: PutOptions = {}): Promise<ObjectHeader> {
     const header = headerOf(randomBytes(16).toString("hex"), array, options);
     const grant = await this.#reserve(job, header.bytes, options.waitMs, true);
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     await this.#write(job, header, grant, (write) => copyIn(bytes, header.bytes, write));
-    return new ObjectRef({ id: header.id, bytes: header.bytes, owner: this.#options.owner });
+    return header;
   }
 
   /**
    * Room for an object that another process writes.
-   * @param bytes - of the payload.
+   * @param bytes - of the payload. @param writer - that process, if it keeps the memory mapped.
    * @throws {SystemError} OBJECT_STORE_FULL; CANCELLED when the job ends meanwhile.
    */
-  reserve(job: string, bytes: number, waitMs = OBJECT_WAIT_MS): Promise<Grant> {
-    return this.#reserve(job, bytes, waitMs, false);
+  reserve(job: string, bytes: number, waitMs = OBJECT_WAIT_MS, writer?: Writer): Promise<Grant> {
+    return this.#reserve(job, bytes, waitMs, writer !== undefined, writer);
   }
 
   /** Gives a grant back that nothing was written for. */
@@ -171,20 +153,20 @@ export class ObjectStore {
    * Takes over an object that another process sealed under a grant.
    * @throws {SystemError} OBJECT_LOST when it isn't there, OBJECT_INVALID when it is larger than
    * the grant; the grant is given back then.
+   * @param isCopy - its original is on another node: it goes before anything is spilled.
    */
-  adopt(job: string, id: string, grant: Grant): ObjectRef {
+  adopt(job: string, id: string, grant: Grant, isCopy = false): ObjectHeader {
     try {
-      const found = this.#files.open({ job, id });
+      const found = this.#files.look({ job, id });
       if (found === undefined) throw new SystemError("OBJECT_LOST", "nothing was sealed");
-      const { bytes } = found.header;
-      found.release();
-      const taken = this.#files.footprint(bytes);
+      const { header, bytes: taken } = found;
+      if (header.id !== id) throw new SystemError("OBJECT_INVALID", "another object was sealed");
       if (taken > grant.bytes || this.#entries.has(id)) {
         this.#files.remove({ job, id }, taken);
         throw new SystemError("OBJECT_INVALID", `${taken} bytes were sealed for ${grant.bytes}`);
       }
-      this.#enter(job, id, taken, grant);
-      return new ObjectRef({ id, bytes, owner: this.#options.owner });
+      this.#enter(job, id, taken, grant, isCopy);
+      return header;
     } catch (thrown) {
       if (this.#grants.has(grant)) this.giveBack(grant);
       throw thrown;
@@ -199,18 +181,36 @@ export class ObjectStore {
   async get(id: string, waitMs = OBJECT_WAIT_MS): Promise<OpenObject> {
     for (;;) {
       const entry = this.#entries.get(id);
-      if (entry === undefined) throw lost(id);
+      if (entry === undefined) throw this.#ledger.lost(id);
       if (entry.moving !== undefined) await entry.moving;
       else if (entry.isSpilled) await this.#restore(id, entry, waitMs);
       else {
         const found = this.#files.open({ job: entry.job, id });
         if (found === undefined) {
           this.#forget(id, entry);
-          throw lost(id);
+          throw this.#ledger.lost(id);
         }
         this.#touch(id, entry);
         return found;
       }
+    }
+  }
+
+  /**
+   * Where the bytes of an object are, for who sends them elsewhere; in its place until the end of
+   * this turn.
+   * @throws {SystemError} OBJECT_LOST for one that isn't here.
+   */
+  async locate(id: string): Promise<ObjectLocation> {
+    for (;;) {
+      const entry = this.#entries.get(id);
+      if (entry === undefined) throw this.#ledger.lost(id);
+      if (entry.moving !== undefined) await entry.moving;
+      else if (!entry.isSpilled) {
+        this.#touch(id, entry);
+        return { kind: "shared", place: { job: entry.job, id } };
+      } else if (this.#spill === undefined) throw this.#ledger.lost(id);
+      else return { kind: "spilled", path: this.#spill.pathOf(id) };
     }
   }
 
@@ -219,11 +219,30 @@ export class ObjectStore {
     return this.#entries.has(id);
   }
 
-  /** The end of an object; views of it stay good. @returns whether it was here. */
-  release(id: string): boolean {
+  /** The error for an object that isn't on this node: who ended it and when, where known. */
+  lostAt(id: string, node: string): SystemError {
+    const { what, where } = this.#ledger.lost(id);
+    return new SystemError("OBJECT_LOST", what, { ...where, node });
+  }
+
+  /** Takes away what another process began under a grant, if anything. */
+  discard(place: Place): void {
+    if (!this.#entries.has(place.id)) this.#names.unlink(place);
+  }
+
+  /** How an object ended that was here, if that isn't too long ago. */
+  endOf(id: string): ObjectEnd | undefined {
+    return this.#ledger.endOf(id);
+  }
+
+  /**
+   * The end of an object; views of it stay good.
+   * @param how - it came to it, in words. @returns whether it was here.
+   */
+  release(id: string, how = "released"): boolean {
     const entry = this.#entries.get(id);
     if (entry === undefined) return false;
-    this.#entries.delete(id);
+    this.#leave(id, entry, how);
     entry.isReleased = true;
     // What moves is dropped where it arrives.
     if (entry.moving === undefined) this.#drop(id, entry);
@@ -234,9 +253,15 @@ export class ObjectStore {
   endJob(job: string): void {
     this.#room.cancel(job);
     for (const [grant, state] of this.#grants) if (grant.job === job) state.isEnded = true;
-    for (const [id, entry] of this.#entries) if (entry.job === job) this.release(id);
-    // Memory that was the job's is no other's: it goes back to the machine.
-    while (this.#files.dropIdle());
+    const { objects = 0 } = this.#ledger.jobs.get(job) ?? {};
+    if (objects > 0) {
+      for (const [id, entry] of this.#entries) {
+        if (entry.job !== job) continue;
+        entry.isOver = entry.moving !== undefined;
+        this.release(id, `swept at the end of its job ${job}`);
+      }
+    }
+    this.#files.dropJob(job);
     this.#names.removeJob(job);
     this.#room.changed();
   }
@@ -246,14 +271,39 @@ export class ObjectStore {
     return this.#names.sweep();
   }
 
+  /** The end of a process that wrote here: what it kept goes back. */
+  endWriter(writer: Writer): void {
+    this.#files.dropWriter(writer);
+    this.#room.changed();
+  }
+
+  /** Looks again for memory that was read when its object ended. */
+  settle(): void {
+    this.#files.idleBytes();
+  }
+
+  /** What each job has here that has anything. */
+  get jobs(): ReadonlyMap<string, Readonly<JobUsage>> {
+    return this.#ledger.jobs;
+  }
+
+  /** All objects, the oldest first. */
+  *objects(): Generator<StoredObject, void, void> {
+    for (const [id, { number, job, bytes, isSpilled, isCopy, sinceMs }] of this.#entries) {
+      yield { number, id, job, bytes, isSpilled, isCopy, sinceMs };
+    }
+  }
+
   usage(): StoreUsage {
     const idleBytes = this.#files.idleBytes();
     return {
       limitBytes: this.#options.limitBytes,
-      sharedBytes: this.#sharedBytes + this.#grantedBytes + idleBytes,
+      sharedBytes: this.#ledger.sum.sharedBytes + this.#grantedBytes + idleBytes,
       idleBytes,
       grantedBytes: this.#grantedBytes,
-      spilledBytes: this.#spilledBytes,
+      spilledBytes: this.#ledger.sum.spilledBytes,
+      spillLimitBytes: this.#options.spillLimitBytes ?? 0,
+      copyBytes: this.#ledger.sum.copyBytes,
       objects: this.#entries.size,
       spilledObjects: this.#entries.size - this.#shared.size,
       waiting: this.#room.waiting,
@@ -278,6 +328,7 @@ export class ObjectStore {
     bytes: number,
     waitMs = OBJECT_WAIT_MS,
     mayReuse: boolean,
+    writer?: Writer,
   ): Promise<Grant> {
     if (this.#isClosed) throw new SystemError("CANCELLED", "the store is closed");
     const isNever = this.#files.footprint(bytes) > this.#options.limitBytes;
@@ -285,18 +336,19 @@ export class ObjectStore {
       const what = `${bytes} bytes beside ${this.#entries.size} objects: ${this.#state()}`;
       throw new SystemError("OBJECT_STORE_FULL", what);
     }
-    return await this.#room.ask({ job, bytes, mayReuse }, waitMs);
+    return await this.#room.ask({ job, bytes, mayReuse, writer }, waitMs);
   }
 
   #tryGrant(ask: Ask): Grant | undefined {
-    const slot = ask.mayReuse ? this.#files.reuse(ask.bytes) : undefined;
+    const { job, writer } = ask;
+    const slot = ask.mayReuse ? this.#files.reuse(ask.bytes, writer) : undefined;
     const bytes = slot?.bytes ?? this.#files.footprint(ask.bytes);
-    const used = this.#sharedBytes + this.#grantedBytes + this.#files.idleBytes();
+    const used = this.#ledger.sum.sharedBytes + this.#grantedBytes + this.#files.idleBytes();
     if (used + bytes > this.#options.limitBytes) {
       if (slot !== undefined) this.#files.giveUp(slot);
       return undefined;
     }
-    const grant = { job: ask.job, bytes, slot };
+    const grant = { job, bytes, slot, writer };
     this.#grants.set(grant, { isEnded: false });
     this.#grantedBytes += bytes;
     return grant;
@@ -328,15 +380,39 @@ export class ObjectStore {
   }
 
   /** @throws {SystemError} CANCELLED when the job ended while the object was written. */
-  #enter(job: string, id: string, bytes: number, grant: Grant): void {
+  #enter(job: string, id: string, bytes: number, grant: Grant, isCopy = false): void {
     if (this.#settleGrant(grant).isEnded) {
       this.#files.remove({ job, id }, bytes);
       throw new SystemError("CANCELLED", "the job of this object ended");
     }
-    const here = { job, bytes, isSpilled: false, moving: undefined, isReleased: false };
+    const [sinceMs, { writer }] = [Date.now(), grant];
+    const state = { isSpilled: false, moving: undefined, isReleased: false, isOver: false };
+    const number = this.#nextNumber;
+    this.#nextNumber += 1;
+    const cameMs = this.#clock.now();
+    const here: Entry = { number, job, bytes, sinceMs, cameMs, writer, isCopy, ...state };
+    if (isCopy) this.#copies.add(id);
     this.#entries.set(id, here);
     this.#shared.set(id, here);
-    this.#sharedBytes += bytes;
+    this.#ledger.count(job, { objects: 1 });
+    this.#countShared(here, bytes);
+  }
+
+  /** It isn't here any more, whatever still holds its bytes. */
+  #leave(id: string, { job }: Entry, how: string): void {
+    this.#entries.delete(id);
+    this.#copies.delete(id);
+    this.#ledger.count(job, { objects: -1 });
+    this.#ledger.ended(id, how);
+  }
+
+  /** The memory of an object comes or goes. */
+  #countShared({ job, isCopy }: Entry, bytes: number): void {
+    this.#ledger.count(job, { sharedBytes: bytes, copyBytes: isCopy ? bytes : 0 });
+  }
+
+  #countSpilled({ job }: Entry, bytes: number): void {
+    this.#ledger.count(job, { spilledBytes: bytes });
   }
 
   /** Used now: the last to be spilled. */
@@ -347,15 +423,21 @@ export class ObjectStore {
 
   /** One object out of memory; the longest unused of those that nobody reads. */
   async #makeRoom(): Promise<boolean> {
-    if (this.#files.dropIdle()) return true;
+    if (this.#files.dropIdle() || this.#dropCopy(OBJECT_COPY_FRESH_MS)) return true;
+    // Who fetched it is about to read it; it goes when nothing else can.
+    return (await this.#spillNext()) || this.#dropCopy(0);
+  }
+
+  /** Moves the longest unused object that nobody reads to the disk. */
+  async #spillNext(): Promise<boolean> {
     if (this.#spill === undefined) return false;
-    const room = (this.#options.spillLimitBytes ?? 0) - this.#spilledBytes;
+    const room = (this.#options.spillLimitBytes ?? 0) - this.#ledger.sum.spilledBytes;
     let tries = Math.min(OBJECT_SPILL_TRIES, this.#shared.size);
     for (const [id, entry] of this.#shared) {
       if (tries === 0) return false;
       tries -= 1;
-      if (entry.bytes > room || entry.moving !== undefined) continue;
-      const taken = this.#files.take({ job: entry.job, id });
+      if (entry.bytes > room || entry.moving !== undefined || entry.isCopy) continue;
+      const taken = this.#files.take({ job: entry.job, id }, entry.writer);
       if (taken !== undefined) {
         const done = this.#spillOne(this.#spill, id, entry, taken);
         entry.moving = done.then(() => undefined);
@@ -367,18 +449,39 @@ export class ObjectStore {
     return false;
   }
 
+  /** Ends the oldest copy that nobody reads. @param leastMs - for which it has been here. */
+  #dropCopy(leastMs: number): boolean {
+    let tries = OBJECT_SPILL_TRIES;
+    const latestMs = this.#clock.now() - leastMs;
+    for (const id of this.#copies) {
+      if (tries === 0) return false;
+      tries -= 1;
+      const entry = this.#entries.get(id);
+      if (entry === undefined) continue;
+      if (entry.cameMs > latestMs) return false;
+      const taken = this.#files.take({ job: entry.job, id }, entry.writer);
+      if (taken === undefined) continue;
+      this.#leave(id, entry, "dropped: it was a copy");
+      this.#shared.delete(id);
+      this.#countShared(entry, -entry.bytes);
+      taken.drop();
+      return true;
+    }
+    return false;
+  }
+
   async #spillOne(
     spill: SpillFolder,
     id: string,
     entry: Entry,
     taken: NonNullable<ReturnType<ObjectFiles["take"]>>,
   ): Promise<boolean> {
-    this.#spilledBytes += entry.bytes;
+    this.#countSpilled(entry, entry.bytes);
     try {
       await spill.write(id, taken);
     } catch {
       // A disk that is full or broken: the object stays where it is, and room is made elsewhere.
-      this.#spilledBytes -= entry.bytes;
+      this.#countSpilled(entry, -entry.bytes);
       entry.moving = undefined;
       taken.giveBack();
       if (entry.isReleased) this.#drop(id, entry);
@@ -387,7 +490,7 @@ export class ObjectStore {
     }
     entry.moving = undefined;
     this.#shared.delete(id);
-    this.#sharedBytes -= entry.bytes;
+    this.#countShared(entry, -entry.bytes);
     entry.isSpilled = true;
     taken.drop();
     if (entry.isReleased) this.#drop(id, entry);
@@ -396,7 +499,7 @@ export class ObjectStore {
 
   async #restore(id: string, entry: Entry, waitMs: number): Promise<void> {
     const { spill, job } = { spill: this.#spill, job: entry.job };
-    if (spill === undefined) throw lost(id);
+    if (spill === undefined) throw this.#ledger.lost(id);
     let settle = (): void => undefined;
     entry.moving = new Promise((resolve) => {
       settle = resolve;
@@ -411,8 +514,8 @@ export class ObjectStore {
           this.#settleGrant(grant);
           this.#room.changed();
         }
-        this.#sharedBytes += entry.bytes;
-        this.#spilledBytes -= before;
+        this.#countShared(entry, entry.bytes);
+        this.#countSpilled(entry, -before);
         entry.isSpilled = false;
         this.#shared.set(id, entry);
       });
@@ -428,41 +531,32 @@ export class ObjectStore {
   #drop(id: string, entry: Entry): void {
     this.#shared.delete(id);
     if (entry.isSpilled) {
-      this.#spilledBytes -= entry.bytes;
+      this.#countSpilled(entry, -entry.bytes);
       void this.#spill?.remove(id).catch(() => undefined);
     } else {
-      this.#sharedBytes -= entry.bytes;
-      this.#files.remove({ job: entry.job, id }, entry.bytes);
+      this.#countShared(entry, -entry.bytes);
+      this.#files.remove({ job: entry.job, id }, entry.bytes, entry.writer);
+    }
+    // What was moved meanwhile comes to its end after its job's.
+    if (entry.isOver) {
+      this.#files.dropJob(entry.job);
+      this.#names.leaveJob(entry.job);
     }
     this.#room.changed();
   }
 
   #forget(id: string, entry: Entry): void {
-    this.#entries.delete(id);
-    this.#shared.delete(id);
-    this.#sharedBytes -= entry.bytes;
-    this.#files.remove({ job: entry.job, id }, entry.bytes);
-    this.#room.changed();
+    this.#leave(id, entry, "lost: its file is gone");
+    this.#drop(id, entry);
   }
 
   #state(): string {
     const { sharedBytes, limitBytes, idleBytes, spilledBytes } = this.usage();
     const shared = `${sharedBytes} of ${limitBytes} bytes are taken, ${idleBytes} of them idle`;
-    if (this.#spill === undefined) return `${shared}; nothing is spilled here`;
-    return `${shared}; ${spilledBytes} of ${this.#options.spillLimitBytes ?? 0} on disk`;
+    const spilled =
+      this.#spill === undefined
+        ? "nothing is spilled here"
+        : `${spilledBytes} of ${this.#options.spillLimitBytes ?? 0} on disk`;
+    return `${shared}; ${spilled}${this.#ledger.holders()}`;
   }
-}
-
-/** Copies in steps, so that other work of this process goes on between them. */
-async function copyIn(bytes: Uint8Array, length: number, write: Write): Promise<void> {
-  for (let at = 0; at < length; at += OBJECT_STEP_BYTES) {
-    if (at > 0) await new Promise((resolve) => void setImmediate(resolve));
-    // The array's buffer was transferred away meanwhile: its bytes are nobody's.
-    if (bytes.byteLength !== length) throw new SystemError("USAGE", "the array was detached");
-    write(at, bytes.subarray(at, Math.min(at + OBJECT_STEP_BYTES, length)));
-  }
-}
-
-function lost(id: string): SystemError {
-  return new SystemError("OBJECT_LOST", "no such object is here", { object: id });
 }

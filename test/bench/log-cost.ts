@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { writeSample } from "../../actors/sample/simulate.ts";
+import { writeSample } from "../../actors/sample.ts";
 import { type Bench, type BenchResult, median } from "./bench.ts";
 import { ligaseRun } from "./ligase-run.ts";
 

@@ -65,9 +65,16 @@ function describe(pid: number): Descendant {
   return { pid, command: script.split("/").slice(-2).join("/"), pssMb: pssMb(pid) };
 }
 
-function pssMb(pid: number): number {
+/** A process's share of the memory it uses, in MB. */
+export function pssMb(pid: number): number {
   const [, kilobytes] = /^Pss:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/smaps_rollup`)) ?? [];
   return Number(kilobytes ?? 0) / 1_024;
+}
+
+/** Milliseconds of processor time that a process has used, in steps of 10. */
+export function cpuMs(pid: number): number {
+  const fields = statFields(pid);
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
 }
 
 /** Fields of /proc/<pid>/stat from the third on: state, parent. */

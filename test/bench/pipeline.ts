@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { writeSample } from "../../actors/sample/simulate.ts";
+import { writeSample } from "../../actors/sample.ts";
 import { type Bench, type BenchResult, median } from "./bench.ts";
 import { ligaseRun } from "./ligase-run.ts";
 

@@ -26,6 +26,9 @@ const RAY = {
   "n-n": ["callsPerSecond"],
   create: ["medianMs"],
   start: ["seconds", "idlePssMb"],
+  tasks: ["tasksPerSecond"],
+  queue: ["queuedPerSecond"],
+  objects: ["getUs", "putGbPerSecond", "putsPerSecond", "getsPerSecond"],
   killed: ["answeredP50Ms", "answeredP99Ms", "movedP50Ms", "movedP99Ms"],
 } as const;
 export type RaySection = keyof typeof RAY;

@@ -11,6 +11,7 @@ import { callsBench, callsNatsBench } from "./calls.ts";
 import { createBench } from "./create.ts";
 import { durableBench } from "./durable.ts";
 import { failoverBench } from "./failover.ts";
+import { fanOutBench } from "./fan-out.ts";
 import { fastqBench } from "./fastq.ts";
 import { killedBench } from "./killed.ts";
 import { killedWorkerBench } from "./killed-worker.ts";
@@ -22,8 +23,11 @@ import { objectsBench } from "./objects.ts";
 import { pausedWorkerBench } from "./paused-worker.ts";
 import { pipelineBench } from "./pipeline.ts";
 import { qcBench } from "./qc.ts";
+import { queueBench } from "./queue.ts";
 import { sampleBench } from "./sample.ts";
 import { startBench } from "./start.ts";
+import { transferBench } from "./transfer.ts";
+import { tasksBench } from "./tasks.ts";
 
 const BENCHES: readonly Bench[] = [
   busRestartBench,
@@ -32,6 +36,7 @@ const BENCHES: readonly Bench[] = [
   createBench,
   durableBench,
   failoverBench,
+  fanOutBench,
   fastqBench,
   killedBench,
   killedWorkerBench,
@@ -43,8 +48,11 @@ const BENCHES: readonly Bench[] = [
   pausedWorkerBench,
   pipelineBench,
   qcBench,
+  queueBench,
   sampleBench,
   startBench,
+  tasksBench,
+  transferBench,
 ];
 /** Runs that are told one by one; of more, the spread says enough. */
 const RUNS_SHOWN = 10;

@@ -1,13 +1,14 @@
 /** What the benches of sequences share: a file of reads, its batches, and rivals by command. */
 import { execFile } from "node:child_process";
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type RecordBatch, RecordScanner, type ScanOptions } from "../../actors/native/index.ts";
-import { writeSample } from "../../actors/sample/simulate.ts";
+import { writeSample } from "../../actors/sample.ts";
 import { which } from "../../deploy/setup/process.mjs";
+import { pythonWith } from "../python-packages.ts";
 import { type BenchResult, median } from "./bench.ts";
 
 /** 170 MB of FASTQ. */
@@ -25,11 +26,12 @@ export async function withReads<T>(
     readonly bytes: number;
     readonly folder: string;
   }) => Promise<T>,
+  reads: number = READS,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), "ligase-bench-"));
   try {
     const path = join(folder, "reads.fastq");
-    await writeSample(path, { seed: 11, reads: READS, length: BASES });
+    await writeSample(path, { seed: 11, reads, length: BASES });
     return await use({ path, bytes: (await stat(path)).size, folder });
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -74,22 +76,31 @@ export async function commandRate(
   return rateOf(bytes, () => promisify(execFile)(path, [...args], options));
 }
 
-/** GB/s that a Python script of ours prints, run by the rivals' Python; undefined without it. */
+/**
+ * GB/s that a Python script of ours prints, where its packages can be had; else undefined.
+ * @param packages - as pip takes them.
+ */
 export async function pythonRate(
+  packages: readonly string[],
   script: string,
   args: readonly string[],
 ): Promise<number | undefined> {
-  const python = join(process.env["PEERS_BASE"] ?? "", "v/bin/python");
-  if (process.env["PEERS_BASE"] === undefined || !existsSync(python)) return undefined;
-  try {
-    const run = promisify(execFile);
-    const { stdout } = await run(python, ["-c", script, ...args], { timeout: RIVAL_MS });
-    return Number(stdout.trim());
-  } catch {
-    // The package isn't installed there.
-    return undefined;
-  }
+  const bin = await pythonWith(...packages);
+  if (bin === undefined) return undefined;
+  const run = promisify(execFile);
+  const python = join(bin, "python");
+  const { stdout } = await run(python, ["-c", script, ...args], { timeout: RIVAL_MS });
+  return Number(stdout.trim());
 }
+
+/** Peak memory, MiB, of a script of ours in a process of its own. */
+export async function peakMemory(script: string, args: readonly string[]): Promise<number> {
+  const words = ["--input-type=module", "-e", `${script}\n${SAY_PEAK}`, ...args];
+  const { stdout } = await promisify(execFile)(process.execPath, words, { timeout: RIVAL_MS });
+  return Number(stdout.trim()) / 1024;
+}
+
+const SAY_PEAK = "console.log(process.resourceUsage().maxRSS);";
 
 /** Each way once a turn, so that a machine that slows down slows down everyone. */
 export async function inTurns(

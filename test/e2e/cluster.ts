@@ -26,7 +26,7 @@ export async function startCluster(
   const embedded = await startEmbedded({ stateDir, ...how });
   if (embedded.kind === "busy") throw new Error("a new folder is in use");
   const program = { url: "file:///none.ts", sha256: "0".repeat(64) };
-  const loaded = { actors: new Map(), main: undefined };
+  const loaded = { actors: new Map(), tasks: new Map(), main: undefined };
   const client = await joinAsClient(embedded.connection, program, loaded, async () => {});
   const stop = async (): Promise<void> => {
     await client.close();

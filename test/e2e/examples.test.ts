@@ -4,31 +4,36 @@
  */
 import { execFile } from "node:child_process";
 import { mkdir, readFile, symlink, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { cleanUp, environment, newPlace, patience, type Place, ROOT } from "./support.ts";
 
 const execute = promisify(execFile);
-const PAGE = "runtime/ACTORS.md";
+const PAGES = ["runtime/ACTORS.md", "runtime/TASKS.md"];
 const LIMIT_MS = 60_000;
 
 interface Example {
+  readonly page: string;
   readonly name: string;
   readonly text: string;
   readonly runs: boolean;
 }
 
-/** The page's blocks, each with a file name of its own. */
-function examplesOf(page: string): Example[] {
-  const blocks = page.matchAll(/^```ts([^\n]*)\n(.*?)^```$/gms);
-  return [...blocks].map(([, words = "", text = ""], index) => {
-    const [, file] = /file=(\S+)/.exec(words) ?? [];
-    return { name: file ?? `example-${index}.ts`, text, runs: words.trim() === "run" };
-  });
+/** A page's blocks, each with a file name of its own. */
+async function examplesOf(page: string): Promise<Example[]> {
+  const text = await readFile(join(ROOT, page), "utf8");
+  const stem = basename(page, ".md").toLowerCase();
+  return [...text.matchAll(/^```ts([^\n]*)\n(.*?)^```$/gms)].map(
+    ([, words = "", block = ""], index) => {
+      const [, file] = /file=(\S+)/.exec(words) ?? [];
+      const name = file ?? `${stem}-${index}.ts`;
+      return { page, name, text: block, runs: words.trim() === "run" };
+    },
+  );
 }
 
-const examples = examplesOf(await readFile(join(ROOT, PAGE), "utf8"));
+const examples = (await Promise.all(PAGES.map(examplesOf))).flat();
 let place: Place;
 beforeAll(async () => {
   place = await newPlace();
@@ -55,9 +60,14 @@ const run = async (command: string, args: readonly string[]): Promise<string> =>
   return code === 0 ? "" : `exit ${code}: ${stdout}${stderr}`;
 };
 
-test("the page has examples of both kinds", () => {
-  expect(examples.filter(({ runs }) => runs).length).toBeGreaterThan(5);
-  expect(examples.some(({ runs }) => !runs)).toBe(true);
+test.each(PAGES)("%s has examples of both kinds", (page) => {
+  const own = examples.filter((example) => example.page === page);
+  expect(own.filter(({ runs }) => runs).length).toBeGreaterThan(4);
+  expect(own.some(({ runs }) => !runs)).toBe(true);
+});
+
+test("files have names of their own", () => {
+  expect(new Set(examples.map(({ name }) => name)).size).toBe(examples.length);
 });
 
 test("every example type-checks", async () => {

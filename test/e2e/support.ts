@@ -10,7 +10,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { writeSample } from "../../actors/sample/simulate.ts";
+import { writeSample } from "../../actors/sample.ts";
 import type { RunResult } from "../../head/cli/result.ts";
 import type { Fact } from "../../head/core/facts.ts";
 import { readLog } from "../../head/daemon/log.ts";

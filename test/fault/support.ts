@@ -43,12 +43,13 @@ export interface FrozenRun {
 export async function frozenRun(
   place: Place,
   inputs: readonly string[],
-  { executors = 1, committed = 1 } = {},
+  options: { executors?: number; committed?: number; more?: readonly string[] } = {},
 ): Promise<FrozenRun> {
+  const { executors = 1, committed = 1, more: asked = [] } = options;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
     const output = place.path(`out-${attempt}`);
     const more = ["--executors", String(executors), "--input", ...inputs, "--output", output];
-    const args = ["--no-solve", ...more];
+    const args = ["--no-solve", ...asked, ...more];
     const started = startRun(place, args);
     const executor = await freezeMidShard(place, output, inputs, committed);
     if (executor !== undefined) return { started, executor, output, args };

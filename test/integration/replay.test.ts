@@ -20,7 +20,7 @@ test("the digest of a live head is that of its log, replayed", async () => {
   if (started.kind !== "ready") throw new Error("somebody else works in a new folder");
   onTestFinished(() => started.stop());
   const program = { url: "file:///none.ts", sha256: "0".repeat(64) };
-  const loaded = { actors: new Map(), main: undefined };
+  const loaded = { actors: new Map(), tasks: new Map(), main: undefined };
   const cluster = await joinAsClient(started.connection, program, loaded, async () => {});
   onTestFinished(() => cluster.close());
 

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { KmerEmbedder } from "../../actors/embedder.ts";
+import { readBatchOf } from "../../actors/fastq/batch.ts";
 import { fastqSource } from "../../actors/fastq/source.ts";
 import { encoderOf } from "../../actors/model.ts";
 import { writeSample } from "../../actors/sample.ts";
@@ -74,7 +75,9 @@ describe("a shard of simulated and odd reads", () => {
 
 test("a shard without rows is read by pyarrow, with its columns", async () => {
   const embedder = new KmerEmbedder({ model: encoderOf("kmer") });
-  const none = { records: 0, ids: [], bases: new Uint8Array(0), offsets: new Int32Array(1) };
+  const [bytes, ends] = [new Uint8Array(0), new Int32Array(1)];
+  const parts = { records: 0, names: bytes, nameEnds: ends, bases: bytes, qualities: bytes, ends };
+  const none = readBatchOf(parts, "fastq");
   const writer = new ShardWriter({ sample: "none" });
   writer.append(await embedder.embed(none));
   const path = join(folder, "none.parquet");

@@ -15,7 +15,14 @@ const AT_MS = 1_795_000_000_000;
 /** Segments, in an order in which each fact speaks of what there is. */
 const SEGMENTS: readonly (readonly Fact["type"][])[] = [
   ["program.submitted", "program.returned", "dataset.submitted", "dataset.planned"],
-  ["dataset.limited", "shard.suspected", "shard.probed", "shard.excluded", "shard.halved"],
+  [
+    "dataset.limited",
+    "dataset.demanded",
+    "shard.suspected",
+    "shard.probed",
+    "shard.excluded",
+    "shard.halved",
+  ],
   ["shard.acquitted", "shard.committed", "shard.lost", "shard.committed", "input.ended"],
   ["continuation.added", "dataset.failed", "dataset.reopened", "dataset.sealed"],
   ["actor.named", "actor.placed", "solve.requested", "solve.attempted", "solve.submitted"],

@@ -2,6 +2,7 @@
 import type { Caller, HeadEvent } from "../../head/core/events.ts";
 import type { ActorOptions } from "../../runtime/messages.ts";
 import { CALLER, PROGRAM } from "../unit/head/support.ts";
+import { needIn } from "./head-needs.ts";
 import { type Command, fail } from "./runner.ts";
 
 type Request = Extract<HeadEvent, { type: "api" }>["request"];
@@ -46,14 +47,14 @@ export function actorRequest(command: Command, idOf: (name: string) => string): 
     case "logs":
       return { op: "logs", actorId, request: 1, follow: words.includes("follow") };
     case "explain":
-      return { op: "explain", what: "actor", name: actorId };
+      return { op: "explain", what: words.includes("job") ? "job" : "actor", name: actorId };
     case "events":
       return { op: "events", after: number("after"), limit: number("limit", 100) };
     case "list": {
       const { limit = "100", after = null, ...others } = options;
       const asked = Object.entries(others).filter(([key]) => key !== "by" && key !== "id");
       const filter = Object.fromEntries(asked);
-      const what = subject === "pools" ? "pools" : "actors";
+      const what = subject === "pools" || subject === "nodes" ? subject : "actors";
       return { op: "list", what, filter, after, limit: Number(limit) };
     }
     case "pool-open": {
@@ -86,5 +87,6 @@ function optionsOf({ words, options }: Command): ActorOptions {
     hosting: words.includes("shared") ? "shared" : "process",
     maxRestarts: Number(options["restarts"] ?? 0),
     maxConcurrency: Number(options["concurrency"] ?? 1),
+    ...needIn(options),
   };
 }

@@ -14,8 +14,13 @@ import type {
   Work,
   Receipt,
 } from "../../runtime/messages.ts";
+import type { JobView } from "../../runtime/client/jobs/status.ts";
+import type { NodeView } from "../../runtime/resources/node.ts";
+import { UNITS } from "../../runtime/resources/resources.ts";
+import { resourcesText } from "../../runtime/resources/text.ts";
 import type { Listed } from "../../runtime/storage/storage.ts";
 import { receiptOf } from "../unit/head/support.ts";
+import { showTaskEffect } from "./head-tasks.ts";
 import { type Command, fail } from "./runner.ts";
 
 /** Number of a report that says none; what confirms it isn't shown. */
@@ -56,7 +61,7 @@ export function showEffect(effect: Effect): string {
     case "slurm":
       return `slurm ${effect.solveId} ${Object.values(effect.step).join(" ")}`;
     default:
-      return effect satisfies never;
+      return showTaskEffect(effect);
   }
 }
 
@@ -73,12 +78,17 @@ function showCommand(command: Extract<Effect, { type: "command" }>): string {
     ...list("end", command.end.map(life)),
     ...list(
       "assign",
-      command.assign.map((it) => `${attempt(it)}${showTrial(it.work)}`),
+      command.assign.map((it) => `${attempt(it)}${showTrial(it.work)}${showGpus(it.gpus)}`),
     ),
     ...list("logs", logs),
     ...(command.announce ? ["announce"] : []),
     ...(command.heard > UNSAID ? [`heard ${command.heard}`] : []),
   ].join(", ");
+}
+
+/** As scenarios say it: `!` for a grant, and the GPUs of it. */
+function showGpus(gpus: readonly number[] | undefined): string {
+  return gpus === undefined ? "" : `!${gpus.join("+")}`;
 }
 
 /** What earlier attempts of a shard taught. */
@@ -101,6 +111,8 @@ function showValue(value: unknown): string {
     ActorView & PoolView & { entries: unknown[]; events: ActorEvent[]; reasons: string[] }
   > | null;
   if (answer?.members !== undefined) return showPool(value as PoolView);
+  if (Object.hasOwn(answer ?? {}, "gpusFree")) return showNode(value as NodeView);
+  if (Object.hasOwn(answer ?? {}, "waits")) return showWaits((value as JobView).waits);
   if (answer?.state !== undefined) return showView(value as ActorView);
   if (answer?.reasons !== undefined) return answer.reasons.map((line) => `\n  ${line}`).join("");
   if (answer?.entries !== undefined) {
@@ -115,6 +127,17 @@ function showValue(value: unknown): string {
     return `next=${next} lost=${lost}${lines.join("")}`;
   }
   return JSON.stringify(value);
+}
+
+function showNode({ worker, state, resources, free, gpusFree, actors, shards }: NodeView): string {
+  const gpus =
+    gpusFree.length === 0 ? "" : ` (${gpusFree.map((units) => units / UNITS).join(" ")})`;
+  const room = `${resourcesText(free)} free of ${resourcesText(resources)}${gpus}`;
+  return `${worker} ${state} ${room}, ${actors} actors, ${shards} shards`;
+}
+
+function showWaits(waits: readonly string[]): string {
+  return waits.map((line) => `\n  ${line}`).join("");
 }
 
 function showView(view: ActorView): string {

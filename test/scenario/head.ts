@@ -16,6 +16,8 @@ import {
   standingOf,
   UNSAID,
 } from "./head-words.ts";
+import { taskReportOf, taskRequest } from "./head-tasks.ts";
+import { demandIn, gpusIn, offerIn } from "./head-needs.ts";
 import { type Command, fail, type Interpreter } from "./runner.ts";
 
 /** A head at its start, leading epoch 1. */
@@ -126,6 +128,11 @@ class Scene {
         const at = { jobId: this.#id(subject), input: Number(input), shard: Number(shard) };
         return { type: "excluded", ...at, exclusion, error: null };
       }
+      case "task-report": {
+        const process = (options["life"] ?? "1").padStart(16, "0");
+        const report = { process, ...taskReportOf(command, this.#head.epoch) };
+        return { type: "task-report", worker: workerId(subject), report };
+      }
       case "sealed":
         return { type: "sealed", jobId: this.#id(subject), manifestSha256: MANIFEST };
       case "seal-failed":
@@ -139,7 +146,8 @@ class Scene {
       default: {
         const id = Number(options["id"] ?? (this.#requests += 1));
         const caller = { ...callerOf(options["by"]), id };
-        return { type: "api", caller, request: this.#request(command) };
+        const request = taskRequest(command, this.#head.epoch) ?? this.#request(command);
+        return { type: "api", caller, request };
       }
     }
   }
@@ -154,11 +162,12 @@ class Scene {
         const spec = { ...specOf(subject, Number(options["inputs"] ?? 1)), ...policy };
         const limit = options["limit"];
         const limits = limit === undefined ? {} : { batchTimeoutMs: Number(limit) };
+        const demand = demandIn(options);
         this.#ids.set(subject, jobIdOf(spec));
         const k = options["k"];
         const continuation =
           k === undefined ? null : { kind: "solve", spec: { ...solve().spec, k: Number(k) } };
-        return { op: "submit-dataset", spec, continuation, ...limits };
+        return { op: "submit-dataset", spec, continuation, ...limits, ...demand };
       }
       case "program":
         return { op: "submit-program", program: PROGRAM, argv: [subject] };
@@ -178,29 +187,38 @@ class Scene {
       number: Number(options["number"] ?? UNSAID),
       host: options["host"] ?? "m1",
       slots: Number(options["slots"] ?? 1),
+      ...offerIn(options),
       hosting: Number(options["hosting"] ?? 0),
       sharing: Number(options["sharing"] ?? 0),
       announced: options["announced"] !== "no",
       processes: list("processes").map(processOf),
       seen: { epoch: Number(epoch), sequence: Number(sequence) },
       ...troubleOf(options),
-      held: list("held").map((item) => this.#attempt(item)),
+      held: list("held").map((item) => this.#held(item)),
       done: lines.filter(({ name }) => name.includes("/")).map((line) => this.#done(line)),
       actors: about("actor").map((line) => this.#announced(line)),
       ended: about("ended").map((line) => this.#ended(line)),
     });
   }
 
+  /** An attempt, with what it holds. */
+  #held(text: string): Report["held"][number] {
+    const attempt = this.#attempt(text);
+    const { resources } = this.#records.get(attempt.task.split("/")[1] ?? "")?.options ?? {};
+    const needs = resources === undefined ? {} : { resources };
+    return { ...attempt, ...gpusIn(text), ...needs };
+  }
+
   /** `x0#1` in full. */
   #life(text: string): ActorLife {
-    const [name = "", incarnation = "0"] = text.split("#");
+    const [name = "", incarnation = "0"] = (text.split("!")[0] ?? "").split("#");
     return { actorId: this.#ids.get(name) ?? name, incarnation: Number(incarnation) };
   }
 
   #announced(line: Command): Report["actors"][number] {
     const life = this.#life(line.words[0] ?? "");
     const record = this.#records.get(life.actorId) ?? fail(line);
-    return { record, address: addressOf(life) };
+    return { record, address: addressOf(life), ...gpusIn(line.words[0] ?? "") };
   }
 
   #ended(line: Command): Report["ended"][number] {
@@ -216,7 +234,7 @@ class Scene {
 
   /** `shard/<job name>/0/1#2` in full. */
   #attempt(text: string): { task: string; attempt: number } {
-    const [task = "", attempt = "0"] = text.split("#");
+    const [task = "", attempt = "0"] = (text.split("!")[0] ?? "").split("#");
     const parts = task.split("/");
     parts[1] = this.#ids.get(parts[1] ?? "") ?? parts[1] ?? "";
     return { task: parts.join("/"), attempt: Number(attempt) };

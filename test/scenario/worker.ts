@@ -15,6 +15,7 @@ import {
 } from "../../worker/core/state.ts";
 import { PROGRAM, receiptOf } from "../unit/head/support.ts";
 import { type Command, fail, type Interpreter } from "./runner.ts";
+import { showTaskEffect, taskOrderOf, taskSaidOf } from "./worker-tasks.ts";
 
 /** A small report, so that few actors make several pages. */
 const SIZE: ReportSize = { done: 64, ended: 64, actors: 2 };
@@ -31,7 +32,7 @@ export function workerInterpreter(): Interpreter {
     }
     if (command.name === "page") return [showReport(state)];
     const { effects } = decide(state, eventOf(command), nowMs);
-    const shown = effects.map((effect) => show(state, effect));
+    const shown = effects.map((effect) => show(state, effect, nowMs)).filter((it) => it !== "");
     return [...shown, ...(command.words.includes("state") ? showState(state) : [])];
   };
 }
@@ -64,9 +65,21 @@ function eventOf(command: Command): WorkerEvent {
     case "ended":
       return { type: "ended", key, ended: { ...lifeOf(second), error: ERROR } };
     case "exited":
-      return { type: "exited", key, reason: second, ...batchOf(options) };
+      return {
+        type: "exited",
+        key,
+        reason: second,
+        ...batchOf(options),
+        begun: third === "" ? 0 : Number(third),
+      };
     case "out-of-memory":
       return { type: "exited", key, reason: "SIGKILL", code: "OUT_OF_MEMORY" };
+    case "tasks":
+      return taskOrderOf(command);
+    case "said":
+      return taskSaidOf(command);
+    case "begun":
+      return { type: "begun", key, begun: Number(second) };
     case "busy":
       return { type: "busy", key, busy: second !== "no" };
     default:
@@ -127,12 +140,18 @@ function lifeOf(text: string): ActorLife {
   return { actorId: task, incarnation: attempt };
 }
 
-/** `<task>#<attempt>`, or `<task>@<program>#<attempt>` for one of another program. */
+/**
+ * `<task>#<attempt>`, or `<task>@<program>#<attempt>` for one of another program; `!0+1` at the end
+ * for one with a grant and these GPUs, `!` for one without any.
+ */
 export function assignmentOf(text: string): Assignment {
-  const { task: named, attempt } = attemptOf(text);
+  const [about = "", granted] = text.split("!");
+  const { task: named, attempt } = attemptOf(about);
   const [task = "", other] = named.split("@");
   const program = other === undefined ? PROGRAM : { ...PROGRAM, sha256: other.repeat(64) };
-  return { task, attempt, program, work: workOf(task, program) };
+  const assignment = { task, attempt, program, work: workOf(task, program) };
+  if (granted === undefined) return assignment;
+  return { ...assignment, gpus: granted === "" ? [] : granted.split("+").map(Number) };
 }
 
 /** Actors whose id begins with `s` share an executor; those with `n` in it have a name. */
@@ -170,7 +189,7 @@ function outcomeOf(kind: string): Outcome {
   return { kind: "hosted", address: { ...place, process, pid: 1, actorId: "x", incarnation: 0 } };
 }
 
-function show(state: WorkerState, effect: WorkerEffect): string {
+function show(state: WorkerState, effect: WorkerEffect, nowMs: number): string {
   switch (effect.type) {
     case "start":
     case "kill":
@@ -179,7 +198,7 @@ function show(state: WorkerState, effect: WorkerEffect): string {
     case "confirmed":
       return `confirmed ${effect.number}`;
     case "run":
-      return `run ${effect.assignment.task}#${effect.assignment.attempt} on ${effect.key}`;
+      return showRun(effect.assignment, effect.key);
     case "cancel":
       return `cancel ${effect.task} on ${effect.key}`;
     case "end":
@@ -188,9 +207,20 @@ function show(state: WorkerState, effect: WorkerEffect): string {
       return `logs of ${effect.wanted.actorId} on ${effect.key ?? "nothing"}`;
     case "report":
       return showReport(state);
+    case "give-tasks":
+    case "recall-tasks":
+    case "abort-task":
+    case "start-threads":
+    case "task-report":
+      return showTaskEffect(state, effect, nowMs);
     default:
       return effect satisfies never;
   }
+}
+
+function showRun({ task, attempt, gpus = [] }: Assignment, key: number): string {
+  const granted = gpus.length === 0 ? "" : ` with GPU ${gpus.join(" ")}`;
+  return `run ${task}#${attempt} on ${key}${granted}`;
 }
 
 function showReport(state: WorkerState): string {

@@ -11,6 +11,7 @@ import {
   REPORT_ENDED_MAX,
 } from "../../runtime/limits.ts";
 import type { Assignment, Command, Done, Epoch } from "../../runtime/messages.ts";
+import type { TaskOrder } from "../../runtime/tasks/wire.ts";
 import { crashedAtStart, handBack, startedWell } from "./crashes.ts";
 import {
   beginLife,
@@ -18,6 +19,7 @@ import {
   endStarting,
   executorDied,
   forgetEnded,
+  endUnbegun,
   orderEnd,
   outputOf,
   rememberKey,
@@ -25,6 +27,9 @@ import {
 } from "./lives.ts";
 import { assignQueue, endEmpty, keepWarm, type Room, roomOf, takeRoom } from "./placing.ts";
 import { announceAll } from "./reports.ts";
+import { buryTasks, endIdle, feedTasks, noteBegun, takeSaid } from "./tasks/feed.ts";
+import { announceTasks, killForced, takeOrder } from "./tasks/orders.ts";
+import { repeatEvents, taskReportIsDue, tellAll } from "./tasks/report.ts";
 import {
   attemptKey,
   type ExecutorView,
@@ -43,13 +48,14 @@ export function decide(
 ): { readonly facts: readonly never[]; readonly effects: readonly WorkerEffect[] } {
   const effects: WorkerEffect[] = [];
   const told = take(state, effects, event, nowMs);
-  const missing = assignQueue(state, effects);
+  const missing = assignQueue(state, effects) + feedTasks(state, effects, nowMs);
   const urgent = handBack(state) || told;
   keepWarm(state, effects, missing, nowMs);
   if (urgent || nowMs >= state.reportDueMs) {
     state.reportDueMs = nowMs + HEARTBEAT_INTERVAL_MS;
     if (state.epoch.number > 0) effects.push({ type: "report" });
   }
+  if (taskReportIsDue(state)) effects.push({ type: "task-report" });
   return { facts: [], effects };
 }
 
@@ -85,6 +91,15 @@ function take(
       if (executor !== undefined) executor.busy = event.busy;
       return false;
     }
+    case "task-order":
+      takeTaskOrder(state, effects, event.order, nowMs);
+      return false;
+    case "task-said":
+      takeSaid(state, event.key, event.said, nowMs);
+      return false;
+    case "begun":
+      noteBegun(state, event.key, event.begun);
+      return false;
     case "lease-over":
       for (const { key, named } of state.executors.values()) {
         if (named > 0) effects.push({ type: "kill", key });
@@ -93,6 +108,9 @@ function take(
     case "tick":
       endEmpty(state, effects, nowMs);
       killDue(state, effects, nowMs);
+      killForced(state.work, effects, nowMs);
+      endIdle(state, effects, nowMs);
+      repeatEvents(state, nowMs);
       return false;
     default:
       return event satisfies never;
@@ -105,7 +123,21 @@ function follow(state: WorkerState, epoch: Epoch): boolean {
   state.epoch = epoch;
   state.sequence = 0;
   announceAll(state);
+  announceTasks(state.work);
+  tellAll(state.work);
   return true;
+}
+
+/** Of the leader that is followed, or a later one, and for this process. */
+function takeTaskOrder(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  order: TaskOrder,
+  nowMs: number,
+): void {
+  if (order.process !== state.process) return;
+  if (follow(state, order.epoch)) state.reportDueMs = nowMs;
+  if (leads(state, order.epoch)) takeOrder(state.work, effects, order, nowMs);
 }
 
 function leads({ epoch }: WorkerState, { number, leader }: Epoch): boolean {
@@ -209,7 +241,11 @@ function cancel(state: WorkerState, effects: WorkerEffect[], task: string): void
     const { actorId } = assignment.work.record;
     endStarting(effects, executor, { actorId, incarnation: assignment.attempt });
   } else if (role === "own") effects.push({ type: "kill", key });
-  else effects.push({ type: "cancel", key, task });
+  else if (role === "granted") {
+    // It may be at its batch for long, and what it holds is another's from now on.
+    executor.role = "ending";
+    effects.push({ type: "kill", key });
+  } else effects.push({ type: "cancel", key, task });
 }
 
 function finish(state: WorkerState, effects: WorkerEffect[], key: number, done: Done): boolean {
@@ -217,7 +253,8 @@ function finish(state: WorkerState, effects: WorkerEffect[], key: number, done: 
   const held = executor?.tasks.get(done.task);
   if (executor === undefined || held?.attempt !== done.attempt) return false;
   release(state, done.task);
-  state.done.set(attemptKey(done), done);
+  const isUnbegun = done.outcome.kind !== "hosted" && endUnbegun(state, held);
+  if (!isUnbegun) state.done.set(attemptKey(done), done);
   if (done.outcome.kind === "hosted") beginLife(state, executor, held, done.outcome.address);
   else if (held.work.kind === "host") rememberKey(state, held.work.record.actorId, key);
   if (executor.role === "own" && done.outcome.kind !== "hosted") {
@@ -231,20 +268,26 @@ function finish(state: WorkerState, effects: WorkerEffect[], key: number, done: 
 /** An executor is gone: what it was at failed, what waited behind it starts elsewhere. */
 function bury(
   state: WorkerState,
-  { key, reason, code, batch }: Extract<WorkerEvent, { type: "exited" }>,
+  { key, reason, code, batch, begun = 0 }: Extract<WorkerEvent, { type: "exited" }>,
   nowMs: number,
 ): boolean {
   const executor = state.executors.get(key);
   if (executor === undefined) return false;
   const error = executorDied(reason, code);
   const lost = endLives(state, executor, error);
+  buryTasks(state, key, error, begun);
   forgetExecutor(state, executor);
   if (executor.process === null) crashedAtStart(state, reason, nowMs);
   const [running, ...waiting] = executor.tasks.values();
-  requeue(state, waiting);
+  const isOver = (one: Assignment) => endUnbegun(state, one) && state.tasks.delete(one.task);
+  requeue(
+    state,
+    waiting.filter((one) => !isOver(one)),
+  );
   if (running === undefined) return lost;
-  state.tasks.delete(running.task);
   if (running.work.kind === "host") rememberKey(state, running.work.record.actorId, key);
+  if (isOver(running)) return true;
+  state.tasks.delete(running.task);
   const { task, attempt } = running;
   if (batch?.task === task && batch.attempt === attempt) {
     const { first, records } = batch;

@@ -9,6 +9,7 @@ import {
   EXECUTOR_RESTART_MS,
 } from "../../runtime/limits.ts";
 import type { Report } from "../../runtime/messages.ts";
+import { returnWaiting } from "./tasks/state.ts";
 import { fail, release, type WorkerState } from "./state.ts";
 
 /** An executor died before it was ready. Those that were started with it count once. */
@@ -36,11 +37,13 @@ export function troubleOf({ crashes, crashReason }: WorkerState): Report["troubl
  * @returns whether there was any.
  */
 export function handBack(state: WorkerState): boolean {
-  if (state.crashes < EXECUTOR_CRASHES_MAX || state.queue.size === 0) return false;
+  if (state.crashes < EXECUTOR_CRASHES_MAX) return false;
   const hopeless = [...state.queue.values()].filter(({ work }) => work.kind !== "host");
   for (const { role, process } of state.executors.values()) {
-    if (process !== null && (role === "idle" || role === "shards")) return false;
+    if (process !== null && (role === "idle" || role === "shards" || role === "tasks"))
+      return false;
   }
+  returnWaiting(state.work);
   const what = `${state.crashes} executors in a row died at their start: ${state.crashReason}`;
   for (const assignment of hopeless) {
     release(state, assignment.task);

@@ -25,7 +25,7 @@ export function hostTask(actorId: string): string {
 export function beginLife(
   state: WorkerState,
   executor: ExecutorView,
-  { work, attempt }: Assignment,
+  { work, attempt, gpus = [] }: Assignment,
   address: ActorAddress,
 ): void {
   if (work.kind !== "host") return;
@@ -33,7 +33,7 @@ export function beginLife(
   const { actorId } = record;
   const older = state.lives.get(actorId);
   if (older !== undefined) endLife(state, older, diedOf("its next life began"));
-  state.lives.set(actorId, { record, incarnation: attempt, address, key: executor.key });
+  state.lives.set(actorId, { record, incarnation: attempt, address, gpus, key: executor.key });
   executor.actors.add(actorId);
   if (isShared(record)) state.sharing += 1;
   if (isNamed(record)) executor.named += 1;
@@ -103,10 +103,24 @@ export function orderEnd(
   const executor = state.tasks.get(task);
   const assignment = executor?.tasks.get(task) ?? state.queue.get(task);
   if (assignment?.attempt === life.incarnation) {
+    if (executor != null) {
+      // It may stand still, and begin the life later: only its word, or its end, is proof.
+      state.ending.set(lifeKey(life), ON_REQUEST);
+      endStarting(effects, executor, life);
+      return false;
+    }
     release(state, task);
-    if (executor != null) endStarting(effects, executor, life);
   }
   if (!state.ended.has(lifeKey(life))) say(state, life, diedOf(ON_REQUEST));
+  return true;
+}
+
+/** An assignment is over without a life: true when that life was to end, and its end is told. */
+export function endUnbegun(state: WorkerState, { work, attempt }: Assignment): boolean {
+  if (work.kind !== "host") return false;
+  const life = { actorId: work.record.actorId, incarnation: attempt };
+  if (!state.ending.has(lifeKey(life))) return false;
+  say(state, life, diedOf(ON_REQUEST));
   return true;
 }
 

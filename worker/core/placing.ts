@@ -3,7 +3,8 @@
  *
  * Invariants: at most `slots` executors run shards, each with at most SHARDS_PER_EXECUTOR; drivers
  * and actors with hosting `process` have an executor to themselves; a shared one holds at most
- * ACTORS_PER_EXECUTOR_MAX actors of one program; an executor serves one program for life.
+ * ACTORS_PER_EXECUTOR_MAX actors of one program; an executor serves one program, and one set of
+ * GPUs, for life. What has a grant waits for no slot: the head has counted it.
  */
 import {
   ACTORS_PER_EXECUTOR_MAX,
@@ -12,10 +13,19 @@ import {
   SHARDS_PER_EXECUTOR,
   SHARED_IDLE_MS,
 } from "../../runtime/limits.ts";
-import type { Assignment } from "../../runtime/messages.ts";
+import type { ActorOptions, Assignment } from "../../runtime/messages.ts";
+import {
+  fits,
+  isNothing,
+  minus,
+  NO_RESOURCES,
+  type Resources,
+} from "../../runtime/resources/resources.ts";
+import { THREADS_MAX } from "../../runtime/tasks/limits.ts";
 import {
   type ExecutorView,
   hold,
+  isGranted,
   needsOwn,
   newExecutor,
   programKey,
@@ -27,6 +37,11 @@ import {
 export interface Room {
   own: number;
   shared: number;
+  /**
+   * What actors here and on their way leave of its resources. A head counts it too; but a command
+   * of long ago, or of a head that had given this worker up, may come beside what is here now.
+   */
+  left: Resources;
 }
 
 /** Drivers and actors are bounded, living ones included; shards are bounded by the head. */
@@ -41,13 +56,37 @@ export function roomOf(state: WorkerState): Room {
   for (const executors of state.shared.values()) {
     for (const { tasks } of executors) shared += tasks.size;
   }
-  return { own: HOSTED_PER_WORKER_MAX - living - own, shared: HOSTS_REFUSED_FROM - shared };
+  const left = leftOf(state);
+  return { own: HOSTED_PER_WORKER_MAX - living - own, shared: HOSTS_REFUSED_FROM - shared, left };
+}
+
+function leftOf(state: WorkerState): Resources {
+  let left = state.resources;
+  for (const { record } of state.lives.values()) left = minus(left, needIn(record.options));
+  for (const [task, executor] of state.tasks) {
+    const assignment = executor === null ? state.queue.get(task) : executor.tasks.get(task);
+    if (assignment !== undefined) left = minus(left, needOfHost(assignment));
+  }
+  return left;
+}
+
+function needIn({ resources = NO_RESOURCES }: ActorOptions): Resources {
+  return resources;
+}
+
+function needOfHost({ work }: Assignment): Resources {
+  return work.kind === "host" ? needIn(work.record.options) : NO_RESOURCES;
 }
 
 /** Takes a place of the room for an assignment, if there is one. */
 export function takeRoom(room: Room, assignment: Assignment): boolean {
   if (!needsOwn(assignment) && assignment.work.kind !== "host") return true;
   const kind = needsOwn(assignment) ? "own" : "shared";
+  const need = needOfHost(assignment);
+  if (!isNothing(need)) {
+    if (!fits(need, room.left)) return false;
+    room.left = minus(room.left, need);
+  }
   room[kind] -= 1;
   return room[kind] >= 0;
 }
@@ -63,7 +102,7 @@ export function assignQueue(state: WorkerState, effects: WorkerEffect[]): number
   for (const assignment of state.queue.values()) {
     const need = needOf(assignment);
     if (stuck.has(need)) {
-      if (need === OWN) missing += 1;
+      if (need === OWN || isGranted(assignment)) missing += 1;
       continue;
     }
     const executor = executorFor(state, effects, assignment);
@@ -80,14 +119,18 @@ export function assignQueue(state: WorkerState, effects: WorkerEffect[]): number
 
 /** Whether one more executor would take it: shards wait for theirs, and shared ones are bounded. */
 function waitsForAnother(state: WorkerState, assignment: Assignment, missing: number): boolean {
-  if (needsOwn(assignment)) return true;
+  // Threads are started where they are looked for.
+  if (inThread(assignment)) return false;
+  if (needsOwn(assignment) || isGranted(assignment)) return true;
   return assignment.work.kind === "host" && sharedCount(state) + missing < HOSTED_PER_WORKER_MAX;
 }
 
 const OWN = "own";
 
 function needOf(assignment: Assignment): string {
+  if (inThread(assignment)) return `thread ${programKey(assignment)}`;
   if (needsOwn(assignment)) return OWN;
+  if (isGranted(assignment)) return `granted ${programKey(assignment)} ${gpusOf(assignment)}`;
   const kind = assignment.work.kind === "host" ? "shared" : "shards";
   return `${kind} ${programKey(assignment)}`;
 }
@@ -98,9 +141,108 @@ function executorFor(
   assignment: Assignment,
 ): ExecutorView | undefined {
   const program = programKey(assignment);
-  if (needsOwn(assignment)) return claimIdle(state, "own", program);
+  if (needsOwn(assignment)) return ownFor(state, effects, assignment);
+  if (isGranted(assignment)) return grantedFor(state, effects, assignment);
   if (assignment.work.kind === "host") return sharedFor(state, program);
   return shardsFor(state, effects, program);
+}
+
+/** Whether an actor is to live in a thread. */
+function inThread({ work }: Assignment): boolean {
+  return work.kind === "host" && work.record.options.hosting === "thread";
+}
+
+/** A thread that waits for an actor of this program; none means that some are being started. */
+function claimThread(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  program: string,
+): ExecutorView | undefined {
+  let isStarting = false;
+  for (const executor of state.executors.values()) {
+    if (executor.role !== "thread" || executor.program !== program) continue;
+    if (executor.process === null) isStarting = true;
+    else {
+      executor.role = "own";
+      executor.emptySinceMs = Number.POSITIVE_INFINITY;
+      return executor;
+    }
+  }
+  if (!isStarting) startThreads(state, effects, { program, role: "thread", most: THREADS_MAX });
+  return undefined;
+}
+
+/**
+ * Starts a process of threads for a program, one for each of the worker's slots.
+ * @returns the executors that they will be.
+ */
+export function startThreads(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  what: { readonly program: string; readonly role: "thread" | "tasks"; readonly most: number },
+): ExecutorView[] {
+  const { program, role, most } = what;
+  const views: ExecutorView[] = [];
+  for (let n = Math.min(state.slots, most, THREADS_MAX); n > 0; n -= 1) {
+    const view: ExecutorView = { ...newExecutor(state.nextKey), role, program };
+    state.nextKey += 1;
+    state.executors.set(view.key, view);
+    views.push(view);
+  }
+  const keys = views.map(({ key }) => key);
+  if (keys.length > 0) effects.push({ type: "start-threads", keys });
+  return views;
+}
+
+/** Which GPUs an assignment may use, as a text. */
+function gpusOf({ gpus = [] }: Assignment): string {
+  return gpus.join(",");
+}
+
+function ownFor(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  assignment: Assignment,
+): ExecutorView | undefined {
+  const program = programKey(assignment);
+  const executor = inThread(assignment)
+    ? claimThread(state, effects, program)
+    : claimIdle(state, "own", program);
+  if (executor === undefined) return undefined;
+  executor.gpus = assignment.gpus ?? [];
+  endIdleOn(state, effects, executor);
+  return executor;
+}
+
+/** One that has made such shards before, on the same GPUs, or a fresh one. */
+function grantedFor(
+  state: WorkerState,
+  effects: WorkerEffect[],
+  assignment: Assignment,
+): ExecutorView | undefined {
+  const program = programKey(assignment);
+  const gpus = gpusOf(assignment);
+  for (const executor of state.executors.values()) {
+    const { role, tasks } = executor;
+    if (role !== "granted" || tasks.size > 0 || executor.program !== program) continue;
+    if (executor.gpus.join(",") === gpus) return executor;
+  }
+  const executor = claimIdle(state, "granted", program);
+  if (executor === undefined) return undefined;
+  executor.gpus = assignment.gpus ?? [];
+  endIdleOn(state, effects, executor);
+  return executor;
+}
+
+/** Ends executors that have nothing to do and may still hold memory of the same GPUs. */
+function endIdleOn(state: WorkerState, effects: WorkerEffect[], { key, gpus }: ExecutorView): void {
+  if (gpus.length === 0) return;
+  for (const other of state.executors.values()) {
+    if (other.key === key || other.role !== "granted" || other.tasks.size > 0) continue;
+    if (!other.gpus.some((gpu) => gpus.includes(gpu))) continue;
+    other.role = "ending";
+    effects.push({ type: "kill", key: other.key });
+  }
 }
 
 /** The emptiest one that isn't busy; another one while all are full, or busy and few. */
@@ -154,7 +296,7 @@ function shardsFor(
 
 function claimIdle(
   state: WorkerState,
-  role: "shards" | "own" | "shared",
+  role: "shards" | "granted" | "own" | "shared",
   program: string,
 ): ExecutorView | undefined {
   for (const executor of state.executors.values()) {
@@ -166,7 +308,7 @@ function claimIdle(
   return undefined;
 }
 
-/** Starts executors: one for each shard slot, one for each that waits for one, and spares. */
+/** Starts executors: one for each slot, one for each piece of work that waits, and spares. */
 export function keepWarm(
   state: WorkerState,
   effects: WorkerEffect[],
@@ -174,12 +316,12 @@ export function keepWarm(
   nowMs: number,
 ): void {
   if (nowMs < state.startDueMs) return;
-  let [idle, shards] = [0, 0];
+  let [idle, working] = [0, 0];
   for (const { role } of state.executors.values()) {
     if (role === "idle") idle += 1;
-    else if (role === "shards") shards += 1;
+    else if (role === "shards" || role === "tasks") working += 1;
   }
-  const wanted = state.slots - shards + Math.max(state.spares, missing);
+  const wanted = Math.max(0, state.slots - working) + Math.max(state.spares, missing);
   for (let more = wanted - idle; more > 0; more -= 1) {
     const key = state.nextKey;
     state.nextKey += 1;
@@ -188,18 +330,27 @@ export function keepWarm(
   }
 }
 
-/** Ends shared executors that have had nothing for a while. */
+/** Ends shared and granted executors that have had nothing for a while. */
 export function endEmpty(state: WorkerState, effects: WorkerEffect[], nowMs: number): void {
   for (const [program, executors] of state.shared) {
     for (const executor of executors) {
-      if (sizeOf(executor) > 0) executor.emptySinceMs = Number.POSITIVE_INFINITY;
-      else if (executor.emptySinceMs > nowMs) executor.emptySinceMs = nowMs;
-      else if (nowMs - executor.emptySinceMs >= SHARED_IDLE_MS) {
-        executor.role = "ending";
-        executors.delete(executor);
-        effects.push({ type: "kill", key: executor.key });
-      }
+      if (endIfEmpty(executor, effects, nowMs)) executors.delete(executor);
     }
     if (executors.size === 0) state.shared.delete(program);
   }
+  for (const executor of state.executors.values()) {
+    const isWaiting = executor.role === "thread" && executor.process !== null;
+    if (executor.role === "granted" || isWaiting) endIfEmpty(executor, effects, nowMs);
+  }
+}
+
+function endIfEmpty(executor: ExecutorView, effects: WorkerEffect[], nowMs: number): boolean {
+  if (sizeOf(executor) > 0) executor.emptySinceMs = Number.POSITIVE_INFINITY;
+  else if (executor.emptySinceMs > nowMs) executor.emptySinceMs = nowMs;
+  else if (nowMs - executor.emptySinceMs >= SHARED_IDLE_MS) {
+    executor.role = "ending";
+    effects.push({ type: "kill", key: executor.key });
+    return true;
+  }
+  return false;
 }

@@ -35,7 +35,14 @@ export function reportOf(state: WorkerState, size: ReportSize = FULL_REPORT): Re
   const held: Report["held"] = [];
   for (const [task, executor] of state.tasks) {
     const assignment = executor === null ? state.queue.get(task) : executor.tasks.get(task);
-    if (assignment !== undefined) held.push({ task, attempt: assignment.attempt });
+    if (assignment === undefined) continue;
+    const { attempt, gpus, work } = assignment;
+    const needs = work.kind === "host" ? work.record.options.resources : undefined;
+    held.push({
+      ...{ task, attempt },
+      ...(gpus === undefined ? {} : { gpus }),
+      ...(needs === undefined ? {} : { resources: needs }),
+    });
   }
   const done = [...state.done.values()];
   // What doesn't fit this report is held by this worker until the next one: it isn't lost.
@@ -48,12 +55,16 @@ export function reportOf(state: WorkerState, size: ReportSize = FULL_REPORT): Re
     process,
     number,
     host,
+    resources: state.resources,
+    labels: state.labels,
     slots,
     hosting: lives.size - sharing,
     sharing,
     actors: announce.slice(announced, announced + size.actors).flatMap((actorId) => {
       const life = lives.get(actorId);
-      return life === undefined ? [] : [{ record: life.record, address: life.address }];
+      if (life === undefined) return [];
+      const { record, address, gpus } = life;
+      return [gpus.length === 0 ? { record, address } : { record, address, gpus: [...gpus] }];
     }),
     announced: announced + size.actors >= announce.length,
     ended: [...state.ended.values()].slice(0, size.ended),

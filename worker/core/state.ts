@@ -18,11 +18,26 @@ import type {
   Epoch,
   Report,
 } from "../../runtime/messages.ts";
+import {
+  type Labels,
+  NO_RESOURCES,
+  type Resources,
+  UNITS,
+} from "../../runtime/resources/resources.ts";
+import type { TaskSaid } from "../../runtime/tasks/orders.ts";
+import type { TaskOrder } from "../../runtime/tasks/wire.ts";
+import { type HeldTask, newTasksState, type TasksState } from "./tasks/state.ts";
 
 export interface ExecutorView {
   readonly key: number;
-  /** `own`: a driver or an actor lives there. `ending`: it was killed, to make room. */
-  role: "idle" | "shards" | "own" | "shared" | "ending";
+  /**
+   * `thread`: one that waits for an actor. `tasks`: it runs plain functions, or waits for some.
+   * `own`: a driver or an actor lives there. `granted`: shards that hold more of this worker than a
+   * slot, one after the other. `ending`: it was killed, to make room.
+   */
+  role: "idle" | "thread" | "tasks" | "shards" | "granted" | "own" | "shared" | "ending";
+  /** GPUs that it was started to use; it uses no others in its life. */
+  gpus: readonly number[];
   /** What it has loaded, as `programKey` says; null while idle. */
   program: string | null;
   /** Known once it said hello: it can be given work. */
@@ -35,7 +50,7 @@ export interface ExecutorView {
   named: number;
   /** It was measured to use most of a processor; for shared ones. */
   busy: boolean;
-  /** Since when a shared one has nothing. */
+  /** Since when a shared or granted one has nothing. */
   emptySinceMs: number;
   /** When it is killed unless its actor has ended before. */
   killDueMs: number;
@@ -46,6 +61,8 @@ export interface Life {
   readonly record: ActorRecord;
   readonly incarnation: number;
   readonly address: ActorAddress;
+  /** GPUs that it may use. */
+  readonly gpus: readonly number[];
   readonly key: number;
 }
 
@@ -57,6 +74,9 @@ export interface TaskBatch extends BatchPlace {
 
 export interface WorkerState {
   readonly slots: number;
+  /** What it has for work, and what it is called by; said in each report. */
+  readonly resources: Resources;
+  readonly labels: Labels;
   /** Executors kept ready beyond those for shards. */
   readonly spares: number;
   readonly process: string;
@@ -98,6 +118,8 @@ export interface WorkerState {
   crashes: number;
   crashReason: string;
   reportDueMs: number;
+  /** Tasks, which come by orders of their own. */
+  readonly work: TasksState;
 }
 
 export type WorkerEvent =
@@ -114,7 +136,13 @@ export type WorkerEvent =
       readonly code?: ErrorCode;
       /** The batch that it died of, and whose. */
       readonly batch?: TaskBatch;
+      /** The position up to which it had begun tasks. */
+      readonly begun?: number;
     }
+  | { readonly type: "task-order"; readonly order: TaskOrder }
+  | { readonly type: "task-said"; readonly key: number; readonly said: TaskSaid }
+  /** An executor was seen to have begun tasks up to this position. */
+  | { readonly type: "begun"; readonly key: number; readonly begun: number }
   /** A shared executor's measured use of a processor went over or under SHARED_BUSY_SHARE. */
   | { readonly type: "busy"; readonly key: number; readonly busy: boolean }
   /** The lease has long been over: an executor that still has a named actor doesn't react. */
@@ -133,6 +161,14 @@ export type WorkerEffect =
   | { readonly type: "lease"; readonly key: number }
   /** Somebody wants an executor's output; of no executor (null), there is none. */
   | { readonly type: "logs"; readonly key: number | null; readonly wanted: Command["logs"][number] }
+  /** Threads of one process that are executors. */
+  | { readonly type: "start-threads"; readonly keys: readonly number[] }
+  /** Tasks of one block, one behind the other. */
+  | { readonly type: "give-tasks"; readonly key: number; readonly tasks: readonly HeldTask[] }
+  | { readonly type: "recall-tasks"; readonly key: number; readonly positions: Uint32Array }
+  | { readonly type: "abort-task"; readonly key: number; readonly position: number }
+  /** A report of tasks is due: `taskReportOf` says what it says at the time. */
+  | { readonly type: "task-report" }
   /** A report is due: `reportOf` says what it says at the time. */
   | { readonly type: "report" };
 
@@ -143,10 +179,16 @@ export function newWorkerState(options: {
   readonly spares?: number | undefined;
   /** Of its first report; 1 unless given. */
   readonly number?: number | undefined;
+  /** A processor a slot unless given. */
+  readonly resources?: Resources | undefined;
+  readonly labels?: Labels | undefined;
 }): WorkerState {
-  const { slots, process, host, spares = SPARE_EXECUTORS, number = 1 } = options;
+  const { slots, process, host, spares = SPARE_EXECUTORS, number = 1, labels = {} } = options;
+  const { resources = { ...NO_RESOURCES, cpu: slots * UNITS } } = options;
   return {
     slots,
+    resources,
+    labels,
     spares,
     process,
     host,
@@ -172,6 +214,7 @@ export function newWorkerState(options: {
     crashes: 0,
     crashReason: "",
     reportDueMs: 0,
+    work: newTasksState(),
   };
 }
 
@@ -179,6 +222,7 @@ export function newExecutor(key: number): ExecutorView {
   return {
     key,
     role: "idle",
+    gpus: [],
     program: null,
     process: null,
     tasks: new Map(),
@@ -202,6 +246,11 @@ export function programKey({ program }: Assignment): string {
 export function needsOwn({ work }: Assignment): boolean {
   if (work.kind === "probe") return true;
   return work.kind === "drive" || (work.kind === "host" && !isShared(work.record));
+}
+
+/** Whether it is a shard that has a grant: it runs at once, beside those that take slots. */
+export function isGranted({ work, gpus }: Assignment): boolean {
+  return gpus !== undefined && work.kind === "shard";
 }
 
 /** Whether an actor lives with others. */

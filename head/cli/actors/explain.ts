@@ -1,26 +1,53 @@
-/** `ligase explain actor NAME`: where it is, how it is, and why. */
+/** `ligase explain actor|task|job NAME`: where it is, how it is, and why. */
 import type { Explanation } from "../../../runtime/client/cluster.ts";
+import type { TaskExplanation } from "../../../runtime/tasks/views.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { json, withoutSecret } from "./list.ts";
 import { type ReachFlags, withCluster } from "./reach.ts";
-import { ageOf, printableLine } from "./text.ts";
+import { textOf } from "../jobs/status.ts";
+import { needsText } from "./rows.ts";
+import { ageOf, columns, printableLine } from "./text.ts";
 
 export interface ExplainFlags extends ReachFlags {
   readonly json?: boolean;
 }
 
-/** @throws {SystemError} USAGE, CLUSTER_NOT_FOUND, ACTOR_NOT_FOUND. */
+/** @throws {SystemError} USAGE, CLUSTER_NOT_FOUND, ACTOR_, TASK_ or JOB_NOT_FOUND. */
 export async function explainCommand(
   what: string,
   name: string,
   flags: ExplainFlags,
   write: (text: string) => void,
 ): Promise<void> {
-  if (what !== "actor") throw new SystemError("USAGE", `explain knows actor, not ${what}`);
-  const found = await withCluster(flags, (cluster) => cluster.explain(name));
-  const { view, reasons } = found;
-  if (flags.json === true) write(json({ view: withoutSecret(view), reasons }));
-  else write(explanationText(found, Date.now()));
+  const isJson = flags.json === true;
+  if (what === "actor") {
+    const found = await withCluster(flags, (cluster) => cluster.explain(name));
+    const { view, reasons } = found;
+    write(
+      isJson ? json({ view: withoutSecret(view), reasons }) : explanationText(found, Date.now()),
+    );
+  } else if (what === "task") {
+    const found = await withCluster(flags, (cluster) => cluster.explainTask(name));
+    write(isJson ? json(found) : taskText(found, Date.now()));
+  } else if (what === "job") {
+    const job = await withCluster(flags, (cluster) => cluster.explainJob(name));
+    write(isJson ? json(job) : textOf(job));
+  } else throw new SystemError("USAGE", `explain knows actor, task and job, not ${what}`);
+}
+
+/** The reasons first, then what is known of a task. */
+export function taskText({ view, reasons }: TaskExplanation, nowMs: number): string {
+  const why = reasons.map((reason) => `  ${printableLine(reason)}\n`);
+  const rows = [
+    ["needs", needsText(view)],
+    ["priority", String(view.priority)],
+    ["retries", `${view.retries} of ${view.maxRetries} used`],
+    ["worker", view.worker ?? "none"],
+    ["owner", view.owner],
+    ["job", view.job],
+  ];
+  const first = `${view.task} ${view.taskId} is ${view.state} for ${ageOf(nowMs - view.sinceMs)}`;
+  return [`${printableLine(first)}\n`, ...why, columns(rows)].join("");
 }
 
 /** The reasons first, then what is known. */

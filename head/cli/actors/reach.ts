@@ -34,7 +34,7 @@ export async function withCluster<T>(
   const entrance = await enter(await addressOf(flags));
   const { connection, release } = entrance;
   try {
-    const loaded = { actors: new Map(), main: undefined };
+    const loaded = { actors: new Map(), tasks: new Map(), main: undefined };
     const cluster = await joinAsClient(connection, NO_PROGRAM, loaded, async () => release());
     try {
       return await ask(cluster);

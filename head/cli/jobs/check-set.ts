@@ -1,8 +1,8 @@
 /**
  * Checks a sealed set: the manifest's mark, of every shard size, rows, row groups, crc32c and
- * sha256, and of every side file size and sha256. Files are read in pieces, one after the other,
- * the next piece while one is digested: so memory is bounded whatever the set, and the disk waits
- * for nobody.
+ * sha256, and of every side file and report size and sha256. Files are read in pieces, one after
+ * the other, the next piece while one is digested: so memory is bounded whatever the set, and the
+ * disk waits for nobody.
  */
 import { createHash } from "node:crypto";
 import { crc32cUpdate } from "../../../runtime/storage/crc32c.ts";
@@ -56,7 +56,8 @@ export async function checkSet(uri: string, storage: Storage): Promise<SetReport
     bytes += found.bytes;
     damaged.push(...found.wrong.map((what) => ({ file: shard.file, what })));
   }
-  for (const side of manifest.quarantine ?? []) {
+  const { quarantine = [], summaries = [], reports = [] } = manifest;
+  for (const side of [...quarantine, ...summaries, ...reports]) {
     const found = await checkFile(joinUri(folder, side.file), side, storage);
     bytes += found.bytes;
     damaged.push(...found.wrong.map((what) => ({ file: side.file, what })));

@@ -9,12 +9,12 @@ import { SystemError, toSystemError } from "../../../runtime/errors.ts";
 import type { DatasetSpec } from "../../../runtime/messages.ts";
 import { anyStorage } from "../../../runtime/storage/open.ts";
 import { isS3, joinUri } from "../../../runtime/storage/uri.ts";
-import { launchEntries } from "../../../solver/launch.ts";
 import type { DurableState } from "../../core/facts.ts";
 import { CLAIM_FILE, readClaim } from "../../daemon/output/claim.ts";
 import { inputDifferences } from "../../daemon/output/differences.ts";
 import { statePlaces, typedFolder, typedPath } from "../paths.ts";
-import { type RunMeans, type RunRequest, runAs } from "../run.ts";
+import { datasetName, type RunRequest, requestSchema } from "../inputs/request.ts";
+import { type RunMeans, runAs } from "../run.ts";
 import { loggedState } from "./source.ts";
 
 export interface ResumeFlags {
@@ -23,18 +23,7 @@ export interface ResumeFlags {
   readonly json?: boolean;
 }
 
-/** The pipeline's two arguments, as `ligase run` gives them. */
-const requestSchema = v.object({
-  inputs: v.array(v.string()),
-  output: v.string(),
-  encoder: v.string(),
-  solve: v.boolean(),
-  ranks: v.number(),
-  timeLimitMinutes: v.exactOptional(v.number()),
-  launch: v.exactOptional(v.object(launchEntries)),
-  onBadRecord: v.exactOptional(v.picklist(["fail", "quarantine", "skip"])),
-  batchTimeoutMs: v.exactOptional(v.number()),
-});
+/** The pipeline's second argument, as `ligase run` gives it; the first one is its request. */
 const meansSchema = v.object({
   slurm: v.picklist(["auto", "system", "private"]),
   executors: v.number(),
@@ -59,13 +48,13 @@ async function whatWasAsked(
   output: string,
   stateUri: string,
 ): Promise<{ readonly asked: Asked; readonly inputs: Inputs }> {
-  const embeddings = joinUri(output, "embeddings");
   const durable = await loggedState(stateUri);
   const logged = durable === undefined ? undefined : loggedRequest(durable, output);
   if (logged !== undefined) {
-    return { asked: logged, inputs: loggedInputs(durable, embeddings) };
+    const uri = joinUri(output, datasetName(logged.request));
+    return { asked: logged, inputs: loggedInputs(durable, uri) };
   }
-  const claimed = await claimedRequest(output, embeddings);
+  const claimed = await claimedRequest(output, joinUri(output, "embeddings"));
   if (claimed !== undefined) return claimed;
   throw new SystemError("JOB_NOT_FOUND", "no run has left a log or a claim there", { uri: output });
 }

@@ -18,7 +18,7 @@ import { MANIFEST_FILE, parseManifest } from "../../../solver/manifest.ts";
 import { outputPath, parseSolveSpec, type SolveSpec } from "../../../solver/solve.ts";
 import { withCluster } from "../actors/reach.ts";
 import { typedFolder, typedPath } from "../paths.ts";
-import { Progress } from "../progress.ts";
+import { Progress } from "../progress/progress.ts";
 import { answerWith, type Interrupts } from "../signals.ts";
 import { describeSolve } from "../watch.ts";
 import { type LaunchFlags, solveOptionsOf } from "./flags.ts";
@@ -111,13 +111,17 @@ async function solveOn(
   const progress = new Progress(process.stderr);
   const { stateDir } = asked;
   const { signal } = interrupts;
-  const started = await startEmbedded({ stateDir, slurm, executors: 1, signal });
-  if (started.kind === "ready") return await solveOnOwn(started, asked, progress, interrupts);
-  progress.say(`process ${started.owner.pid} works on this state: it runs the solve`);
-  // Ctrl-C ends the watching; the solve goes on there.
-  return await withCluster({ state: stateDir }, (cluster) =>
-    watch(cluster, asked, progress, signal),
-  );
+  try {
+    const started = await startEmbedded({ stateDir, slurm, executors: 1, signal });
+    if (started.kind === "ready") return await solveOnOwn(started, asked, progress, interrupts);
+    progress.say(`process ${started.owner.pid} works on this state: it runs the solve`);
+    // Ctrl-C ends the watching; the solve goes on there.
+    return await withCluster({ state: stateDir }, (cluster) =>
+      watch(cluster, asked, progress, signal),
+    );
+  } finally {
+    progress.end();
+  }
 }
 
 async function solveOnOwn(
@@ -135,7 +139,7 @@ async function solveOnOwn(
     });
     failed.catch(() => undefined);
     const program = { url: "file:///ligase", sha256: "0".repeat(64) };
-    const loaded = { actors: new Map(), main: undefined };
+    const loaded = { actors: new Map(), tasks: new Map(), main: undefined };
     cluster = await joinAsClient(started.connection, program, loaded, async () => {});
     const work = watch(cluster, asked, progress, interrupts.signal);
     work.catch(() => undefined);
@@ -162,8 +166,7 @@ async function watch(
       throw new SystemError("JOB_NOT_FOUND", "the solve is older than those that are told of");
     }
     if (solve.state.kind === "failed") throw errorFromData(solve.state.error);
-    const { line, fraction } = describeSolve(solve);
-    progress.say(line, fraction);
+    progress.say(describeSolve(solve));
     if (solve.state.kind === "succeeded") return solve;
     await delay(JOB_POLL_MS);
   }

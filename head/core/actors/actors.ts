@@ -5,7 +5,8 @@
 import type { HeadState, Step } from "../events.ts";
 import type { NamedActor } from "../facts.ts";
 import { endSilentOwners } from "./owners.ts";
-import { died, offer, placeActors } from "./lives.ts";
+import { placeActors } from "../placement/actors.ts";
+import { died, offer } from "./lives.ts";
 import { advancePools } from "../pools/pools.ts";
 import { addActor, enter } from "./registry.ts";
 import { argsOf } from "./stored-args.ts";

@@ -6,8 +6,12 @@ import {
   NAMED_RESTART_MS,
   SHARED_PER_WORKER_MAX,
 } from "../../../runtime/limits.ts";
+import { isNothing } from "../../../runtime/resources/resources.ts";
+import { resourcesText } from "../../../runtime/resources/text.ts";
 import type { Caller, HeadState, Step } from "../events.ts";
-import { roomForActor } from "./lives.ts";
+import { wellWorkers } from "../step.ts";
+import { isFree, workerFor } from "../placement/actors.ts";
+import { whyNot } from "../placement/why.ts";
 import { ownerKey } from "./owners.ts";
 import { refuse } from "./registry.ts";
 import type { ActorEntry, Unproven } from "./types.ts";
@@ -51,6 +55,7 @@ function reasonsOf(state: HeadState, entry: ActorEntry, nowMs: number): string[]
     stateOf(state, entry, nowMs),
     ...waitOf(state, entry, nowMs),
     ...errorOf(entry),
+    ...holdsOf(entry),
     ...livesOf(entry),
     ...poolOf(state, entry),
     lifetimeOf(state, entry, nowMs),
@@ -91,12 +96,14 @@ function waitOf(state: HeadState, entry: ActorEntry, nowMs: number): string[] {
   }
   if (state.workers.size === 0) return ["No worker is there; it starts when one comes."];
   const views = [...state.workers.values()];
-  if (views.some((view) => roomForActor(view, hosting, nowMs) > 0)) {
+  if (workerFor(state, entry, nowMs) !== undefined) {
     return ["It is about to be sent to a worker."];
   }
-  const before = [...state.actors.queues[hosting]].indexOf(entry);
+  const short = whyNot(entry.shape, wellWorkers(state));
+  if (short.length > 0 && !isFree(entry.shape)) return short;
+  const before = [...(state.actors.queues.get(entry.queue) ?? [])].indexOf(entry);
   const what =
-    hosting === "process"
+    hosting !== "shared"
       ? `${HOSTED_PER_WORKER_MAX} actors and drivers with processes of their own`
       : `${SHARED_PER_WORKER_MAX} shared actors`;
   const full = `None of ${views.length} workers has room: each takes ${what}, or refused just now`;
@@ -110,6 +117,13 @@ function proofOf(state: HeadState, life: Unproven, nowMs: number): string {
   const silentMs = nowMs - life.heardMs;
   const leftMs = Math.max(0, NAMED_RESTART_MS - silentMs);
   return `${what}, silent for ${seconds(silentMs)}; the next life starts in ${seconds(leftMs)}.`;
+}
+
+/** What it holds of its worker. */
+function holdsOf({ grant, shape }: ActorEntry): string[] {
+  if (grant === null || isNothing(shape.resources)) return [];
+  const which = grant.gpus.length === 0 ? "" : ` (GPU ${grant.gpus.join(", ")})`;
+  return [`It holds ${resourcesText(grant.resources)}${which} of its worker.`];
 }
 
 function errorOf({ error, state }: ActorEntry): string[] {

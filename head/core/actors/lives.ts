@@ -2,21 +2,30 @@
  * Pure core. Lives of actors: where the next one starts, how one begins, ends or is given up, and
  * when another may follow. A named actor's next life follows the proof that the last one is over,
  * or the end of its lease (NAMED_RESTART_MS without a word of its worker); others' follow at once.
+ * What a life holds of its worker is its own from its start until that worker says it is over.
+ * Long because each end of a life may be the beginning of the next one.
  */
 import { type ErrorData, ERRORS, SystemError } from "../../../runtime/errors.ts";
 import {
-  HOSTS_STARTING_MAX,
   LIFE_DELAY_MAX_MS,
   LIFE_DELAY_MS,
   LIFE_YOUNG_MS,
   LIVES_AT_ONCE_MAX,
   WORKER_REFUSED_MS,
 } from "../../../runtime/limits.ts";
-import type { ActorAddress, ActorLife, Assignment, Outcome } from "../../../runtime/messages.ts";
+import type {
+  ActorAddress,
+  ActorLife,
+  ActorRecord,
+  Assignment,
+  Outcome,
+} from "../../../runtime/messages.ts";
+import { NO_RESOURCES } from "../../../runtime/resources/resources.ts";
 import type { EndingLife, HeadState, Step, WorkerView } from "../events.ts";
-import { beginFlight, endFlight, outboxOf, record, roomiest, roomOf } from "../step.ts";
+import { type Grant, giveBack, hold, take } from "../placement/room.ts";
+import { beginFlight, endFlight, outboxOf, record } from "../step.ts";
 import { answerWaiters, enter, retire } from "./registry.ts";
-import type { ActorEntry } from "./types.ts";
+import type { ActorEntry, ActorsState } from "./types.ts";
 import { isAt, proveEnd } from "./unproven.ts";
 import { viewOf } from "./views.ts";
 
@@ -27,36 +36,35 @@ export function hostTask(actorId: string): string {
 
 /** Puts an actor without a life where it waits for the next one. */
 export function offer({ actors }: HeadState, entry: ActorEntry, nowMs: number): void {
-  const { name, hosting } = entry.record.options;
+  const { name } = entry.record.options;
   const isHeld = nowMs < entry.dueMs || (name !== null && actors.unproven.has(name));
   actors.delayed.delete(entry);
   if (isHeld) actors.delayed.add(entry);
-  else actors.queues[hosting].add(entry);
+  else enqueue(actors, entry);
+}
+
+function enqueue(actors: ActorsState, entry: ActorEntry): void {
+  const queue = actors.queues.get(entry.queue) ?? new Set();
+  if (queue.has(entry)) return;
+  actors.queues.set(entry.queue, queue.add(entry));
+  actors.queued += 1;
 }
 
 function withdraw({ actors }: HeadState, entry: ActorEntry): void {
   actors.delayed.delete(entry);
-  actors.queues[entry.record.options.hosting].delete(entry);
+  const queue = actors.queues.get(entry.queue);
+  if (queue?.delete(entry) !== true) return;
+  actors.queued -= 1;
+  if (queue.size === 0) actors.queues.delete(entry.queue);
 }
 
-/** Starts lives while there is room; what one kind waits for doesn't hold the other up. */
-export function placeActors(state: HeadState, step: Step, nowMs: number): void {
-  for (const need of ["process", "shared"] as const) {
-    for (const entry of state.actors.queues[need]) {
-      const worker = roomiest(state, (view) => roomForActor(view, need, nowMs));
-      if (worker === undefined) break;
-      startLife(state, step, entry, worker, nowMs);
-    }
-  }
+/** What a life holds that its worker tells of. */
+export function grantOf({ options }: ActorRecord, gpus: readonly number[]): Grant {
+  return { resources: options.resources ?? NO_RESOURCES, gpus };
 }
 
-/** How many more actors a worker takes now. */
-export function roomForActor(view: WorkerView, need: "process" | "shared", nowMs: number): number {
-  if (nowMs < view.refusedUntilMs || view.opening + view.hosted >= HOSTS_STARTING_MAX) return 0;
-  return roomOf(view, need);
-}
-
-function startLife(
+/** Sends an actor to a worker, which has room for it. */
+export function startLife(
   state: HeadState,
   step: Step,
   entry: ActorEntry,
@@ -73,11 +81,11 @@ function startLife(
     record(state, step, { type: "actor.placed", actorId, ...life });
   }
   const work = { kind: "host", record: entry.record } as const;
+  const grant = view && take(view.room, entry.shape.resources);
+  entry.grant = grant ?? null;
   const assignment: Assignment = {
-    task: hostTask(actorId),
-    attempt: incarnation,
-    program,
-    work,
+    ...{ task: hostTask(actorId), attempt: incarnation, program, work },
+    ...(grant === undefined || grant.gpus.length === 0 ? {} : { gpus: [...grant.gpus] }),
   };
   const outbox = outboxOf(state, step, worker);
   outbox.assign.push(assignment);
@@ -104,7 +112,8 @@ export function takeHosted(
   // Of one that this leader doesn't know yet its worker's announcement tells.
   if (entry === undefined) return;
   if (outcome.kind === "hosted") {
-    adopt(state, step, entry, { worker, incarnation, address: outcome.address }, nowMs);
+    const life = { worker, incarnation, address: outcome.address, gpus: [] };
+    adopt(state, step, entry, life, nowMs);
   } else if (outcome.kind === "failed" && entry.state === "starting") {
     if (isPresent(entry, worker, incarnation)) failStart(state, step, entry, outcome.error, nowMs);
   }
@@ -123,7 +132,7 @@ function becomeAlive(
   const view = state.workers.get(entry.worker ?? "");
   if (view !== undefined && !view.lives.has(actorId)) {
     view.lives.add(actorId);
-    if (options.hosting === "process") view.livesOwn += 1;
+    if (options.hosting !== "shared") view.livesOwn += 1;
     if (options.name !== null) view.named += 1;
   }
   entry.address = address;
@@ -151,6 +160,15 @@ function failStart(
   }
 }
 
+/** A life as its worker tells of it. */
+interface AnnouncedLife {
+  readonly worker: string;
+  readonly incarnation: number;
+  /** Null while it starts. */
+  readonly address: ActorAddress | null;
+  readonly gpus: readonly number[];
+}
+
 /**
  * A life that a worker has and this leader didn't place there: taken up when the actor has no other
  * and this may be its present one, else ended.
@@ -159,17 +177,17 @@ export function adopt(
   state: HeadState,
   step: Step,
   entry: ActorEntry,
-  life: { worker: string; incarnation: number; address: ActorAddress | null },
+  life: AnnouncedLife,
   nowMs: number,
 ): void {
-  const { worker, incarnation, address } = life;
+  const { worker, incarnation, address, gpus } = life;
   const { record: actor, state: was } = entry;
   if (was !== "dead" && isPresent(entry, worker, incarnation)) {
     if (address !== null) becomeAlive(state, step, entry, address, nowMs);
     return;
   }
   if (!isAdoptable(state, entry, worker, incarnation)) {
-    endLife(state, step, worker, { actorId: actor.actorId, incarnation });
+    endLife(state, step, worker, { actorId: actor.actorId, incarnation }, grantOf(actor, gpus));
     return;
   }
   withdraw(state, entry);
@@ -179,6 +197,9 @@ export function adopt(
   entry.incarnation = incarnation;
   entry.worker = worker;
   entry.error = null;
+  entry.grant = grantOf(actor, gpus);
+  const room = state.workers.get(worker)?.room;
+  if (room !== undefined) hold(room, entry.grant);
   if (address !== null) {
     becomeAlive(state, step, entry, address, nowMs);
     return;
@@ -296,12 +317,25 @@ function leaveWorker(state: HeadState, entry: ActorEntry): void {
   endFlight(state, hostTask(actorId));
   const view = state.workers.get(entry.worker);
   if (view?.lives.delete(actorId) === true) {
-    if (options.hosting === "process") view.livesOwn -= 1;
+    if (options.hosting !== "shared") view.livesOwn -= 1;
     if (options.name !== null) view.named -= 1;
   }
+  if (view !== undefined) leaveRoom(view, entry);
+  entry.grant = null;
   entry.lastWorker = entry.worker;
   entry.worker = null;
   entry.address = null;
+}
+
+/** What a life held is free once it is over, and not when it is told to end. */
+function leaveRoom(
+  view: WorkerView,
+  { grant, record: { actorId }, incarnation }: ActorEntry,
+): void {
+  if (grant === null) return;
+  const ending = view.ends.get(lifeKey({ actorId, incarnation }));
+  if (ending === undefined) giveBack(view.room, grant);
+  else ending.grant = grant;
 }
 
 /** Ends an actor for good: its present life, and all others. */
@@ -343,11 +377,21 @@ export function lifeKey({ actorId, incarnation }: ActorLife): string {
   return `${actorId}#${incarnation}`;
 }
 
-/** Tells a worker to end a life, until it says that it did. */
-export function endLife(state: HeadState, step: Step, worker: string, life: ActorLife): void {
+/**
+ * Tells a worker to end a life, until it says that it did.
+ * @param grant - what a life holds that this leader doesn't count yet.
+ */
+export function endLife(
+  state: HeadState,
+  step: Step,
+  worker: string,
+  life: ActorLife,
+  grant: Grant | null = null,
+): void {
   const view = state.workers.get(worker);
   if (view === undefined || view.ends.has(lifeKey(life))) return;
-  view.ends.set(lifeKey(life), { ...life, killers: new Map() });
+  if (grant !== null) hold(view.room, grant);
+  view.ends.set(lifeKey(life), { ...life, grant, killers: new Map() });
   outboxOf(state, step, worker).end.push(life);
 }
 
@@ -364,6 +408,7 @@ export function takeEnded(
     outboxOf(state, step, worker).endSeen.push({ actorId, incarnation });
     const ending = view?.ends.get(lifeKey({ actorId, incarnation }));
     view?.ends.delete(lifeKey({ actorId, incarnation }));
+    if (view !== undefined && ending?.grant != null) giveBack(view.room, ending.grant);
     const entry = state.actors.entries.get(actorId);
     if (entry !== undefined && isPresent(entry, worker, incarnation)) {
       loseLife(state, step, entry, { error, proven: true, counts: true }, nowMs);

@@ -9,6 +9,7 @@ import {
   ACTORS_DEAD_KEPT_MAX,
 } from "../../../runtime/limits.ts";
 import type { ActorRecord, ActorState } from "../../../runtime/messages.ts";
+import { ANY_NODE, NO_RESOURCES, shapeKey } from "../../../runtime/resources/resources.ts";
 import type { Caller, HeadState, Step } from "../events.ts";
 import { disown, ownActor } from "./owners.ts";
 import type { ActorEntry, ActorsState, Waiter } from "./types.ts";
@@ -18,6 +19,8 @@ import { shortError, viewOf } from "./views.ts";
 export function addActor(state: HeadState, record: ActorRecord, nowMs: number): ActorEntry {
   const { actors } = state;
   actors.lastNumber += 1;
+  const { resources = NO_RESOURCES, labels = ANY_NODE, hosting } = record.options;
+  const shape = { resources, labels };
   const entry: ActorEntry = {
     record,
     number: actors.lastNumber,
@@ -26,6 +29,9 @@ export function addActor(state: HeadState, record: ActorRecord, nowMs: number): 
     restarts: 0,
     sinceMs: nowMs,
     worker: null,
+    grant: null,
+    shape,
+    queue: `${hosting} ${shapeKey(shape)}`,
     lastWorker: null,
     address: null,
     error: null,

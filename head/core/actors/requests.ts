@@ -7,23 +7,27 @@ import { canonicalJson, sha256Hex } from "../../../runtime/ids.ts";
 import { ACTOR_WAITERS_MAX, ACTORS_PENDING_MAX } from "../../../runtime/limits.ts";
 import type { ActorRecord, ApiRequest } from "../../../runtime/messages.ts";
 import type { Caller, HeadState, Step } from "../events.ts";
+import { endTaskOwner } from "../tasks/owners.ts";
 import { outboxOf, record } from "../step.ts";
 import { explainActor, findActor } from "./explain.ts";
 import { eventsAfter, listPage } from "./lists.ts";
 import { died, die, endLife, lifeKey, loseLife, offer } from "./lives.ts";
 import { endOwner, ownerKey, seen } from "./owners.ts";
+import { explainJob, listNodes, summarizeActors } from "../placement/nodes.ts";
 import { closePool, loadPool, openPool, releaseMember } from "../pools/pools.ts";
+import { objectJobLeft, objectJobSeen } from "../objects/jobs.ts";
 import { addActor, awaitLife, refuse, requestKey } from "./registry.ts";
 import { storedArgs } from "./stored-args.ts";
 import type { ActorEntry } from "./types.ts";
 import { viewOf } from "./views.ts";
 
 type RequestOf<Op extends ApiRequest["op"]> = Extract<ApiRequest, { op: Op }>;
+type TaskOp = "task-submit" | "task-cancel" | "task-ends" | "drain";
 type JobOp =
   | ("submit-program" | "submit-dataset" | "solve" | "solve-cancel")
   | ("status" | "job" | "result" | "cancel" | "digest");
 /** The requests that are answered here. */
-export type ActorRequest = Exclude<ApiRequest, { op: JobOp }>;
+export type ActorRequest = Exclude<ApiRequest, { op: JobOp | TaskOp }>;
 
 export function answerActors(
   state: HeadState,
@@ -34,6 +38,7 @@ export function answerActors(
 ): void {
   const reply = (value: unknown): void => void step.effects.push({ type: "reply", caller, value });
   seen(state, caller, nowMs);
+  objectJobSeen(state, caller, nowMs);
   switch (request.op) {
     case "spawn":
       return spawn(state, step, caller, request, nowMs);
@@ -47,6 +52,8 @@ export function answerActors(
       return reply(null);
     case "leave":
       leave(state, step, caller, nowMs);
+      endTaskOwner(state, caller);
+      objectJobLeft(state, caller);
       return reply(null);
     case "pool-open":
       return openPool(state, step, caller, request, nowMs);
@@ -56,9 +63,13 @@ export function answerActors(
       closeOwn(state, step, caller, request.poolId, nowMs);
       return reply(null);
     case "list":
+      if (request.what === "nodes") return listNodes(state, step, caller, request);
       return listPage(state, step, caller, request);
     case "explain":
+      if (request.what === "job") return explainJob(state, step, caller, request.name);
       return explainActor(state, step, caller, request.name, nowMs);
+    case "summary":
+      return reply(summarizeActors(state));
     case "events":
       return reply(eventsAfter(state, request.after, request.limit));
     case "logs":
@@ -110,7 +121,7 @@ function faultOf(
     const isWanted = getIfExists && holder.record.actor === actor;
     return isWanted ? null : new SystemError("NAME_TAKEN", taken);
   }
-  const waiting = actors.queues.process.size + actors.queues.shared.size + actors.delayed.size;
+  const waiting = actors.queued + actors.delayed.size;
   if (waiting < ACTORS_PENDING_MAX) return null;
   return new SystemError("OVERLOADED", `${waiting} actors wait for a worker already`);
 }

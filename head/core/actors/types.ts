@@ -16,7 +16,9 @@ import type {
   Owner,
   PoolSpec,
 } from "../../../runtime/messages.ts";
+import type { Shape } from "../../../runtime/resources/resources.ts";
 import type { Caller } from "../events.ts";
+import type { Grant } from "../placement/room.ts";
 import type { PoolHistory } from "../pools/size.ts";
 
 /** A request that is answered once the actor lives, or is dead for good. */
@@ -48,6 +50,11 @@ export interface ActorEntry {
   /** When it entered its state. */
   sinceMs: number;
   worker: string | null;
+  /** What its present life holds of its worker; null without one. */
+  grant: Grant | null;
+  /** What a life needs, and the queue of those that need the same. */
+  readonly shape: Shape;
+  readonly queue: string;
   /** Where its last output is. */
   lastWorker: string | null;
   address: ActorAddress | null;
@@ -126,7 +133,9 @@ export interface ActorsState {
   readonly entries: Map<string, ActorEntry>;
   readonly names: Map<string, string>;
   /** Those that wait for room, by what they need; each in the order in which they came. */
-  readonly queues: Readonly<Record<"process" | "shared", Set<ActorEntry>>>;
+  readonly queues: Map<string, Set<ActorEntry>>;
+  /** How many wait in them. */
+  queued: number;
   /** Those that wait for a time or for a proof. */
   readonly delayed: Set<ActorEntry>;
   /** By name. */
@@ -152,7 +161,8 @@ export function emptyActors(): ActorsState {
   return {
     entries: new Map(),
     names: new Map(),
-    queues: { process: new Set(), shared: new Set() },
+    queues: new Map(),
+    queued: 0,
     delayed: new Set(),
     unproven: new Map(),
     dead: new Set(),

@@ -5,8 +5,9 @@
 import { WORKER_TOLD_AGAIN_MS } from "../../../runtime/limits.ts";
 import type { ActorLife, Report } from "../../../runtime/messages.ts";
 import type { HeadState, Step, WorkerView } from "../events.ts";
+import type { Grant } from "../placement/room.ts";
 import { outboxOf } from "../step.ts";
-import { adopt, died, endLife, lifeKey, loseLife } from "./lives.ts";
+import { adopt, died, endLife, grantOf, lifeKey, loseLife } from "./lives.ts";
 import { endOwner, goneOf } from "./owners.ts";
 import { adoptMember } from "../pools/pools.ts";
 import { addActor } from "./registry.ts";
@@ -26,7 +27,7 @@ export function takeActors(
   report: Report,
   nowMs: number,
 ): void {
-  for (const { record, address } of report.actors) {
+  for (const { record, address, gpus = [] } of report.actors) {
     const { actorId, options } = record;
     const { incarnation } = address;
     const known = state.actors.entries.get(actorId);
@@ -35,11 +36,11 @@ export function takeActors(
     if (known === undefined && (options.name !== null || isEnding)) {
       // No fact speaks of it, so it is dead: an earlier leader's word for that was lost. Or it was
       // told to end when it was starting.
-      endLife(state, step, worker, { actorId, incarnation });
+      endLife(state, step, worker, { actorId, incarnation }, grantOf(record, gpus));
       continue;
     }
     const entry = known ?? addActor(state, record, nowMs);
-    adopt(state, step, entry, { worker, incarnation, address }, nowMs);
+    adopt(state, step, entry, { worker, incarnation, address, gpus }, nowMs);
     if (known === undefined) adoptMember(state, entry);
   }
 }
@@ -49,15 +50,14 @@ export function adoptStart(
   state: HeadState,
   step: Step,
   worker: string,
-  life: ActorLife,
+  life: ActorLife & { readonly grant: Grant },
   nowMs: number,
 ): void {
   const entry = state.actors.entries.get(life.actorId);
-  if (entry === undefined) endLife(state, step, worker, life);
-  else {
-    const { incarnation } = life;
-    adopt(state, step, entry, { worker, incarnation, address: null }, nowMs);
-  }
+  const { actorId, incarnation, grant } = life;
+  const { gpus } = grant;
+  if (entry === undefined) endLife(state, step, worker, { actorId, incarnation }, grant);
+  else adopt(state, step, entry, { worker, incarnation, address: null, gpus }, nowMs);
 }
 
 /** What lived at a worker that is gone. */
@@ -99,6 +99,9 @@ export function settleActors(
   const view = state.workers.get(worker);
   if (view === undefined) return;
   repeatEnds(state, step, worker, view, nowMs);
+  // One that this leader had given up may say that it announced all, and have told an earlier view.
+  view.isTold ||=
+    report.announced && view.hosting + view.sharing <= view.lives.size + view.ends.size;
   // A report that says all that happened: what isn't known after it was never said.
   if (report.announced && report.ended.length === 0 && report.done.length === 0) {
     const isKnown = view.hosting + view.sharing <= view.lives.size;

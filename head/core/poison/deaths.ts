@@ -121,6 +121,7 @@ export function placeAgain(
   state: HeadState,
   step: Step,
   job: DatasetJob,
+  mayPlace: () => boolean,
   workOf: (input: number, shard: number) => Unplaced,
 ): void {
   for (const [task, deaths] of state.deaths) {
@@ -132,6 +133,7 @@ export function placeAgain(
       continue;
     }
     const killed = new Set(deaths.map(({ worker }) => worker));
+    if (!mayPlace()) return;
     const avoided = hasOthers(state, killed) ? killed : undefined;
     place(state, step, task, workOf(input, shard), { avoided });
   }

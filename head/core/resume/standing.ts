@@ -97,9 +97,10 @@ function compareReceipts(
   return { isLost, damaged };
 }
 
-/** A shard, and the records that were put aside of it. */
-function filesOf({ file, bytes, quarantine }: Receipt): { file: string; bytes: number }[] {
-  return [{ file, bytes }, ...(quarantine === undefined ? [] : [quarantine])];
+/** A shard and its side files. */
+function filesOf({ file, bytes, quarantine, summary }: Receipt): { file: string; bytes: number }[] {
+  const sides = [quarantine, summary].filter((side) => side !== undefined);
+  return [{ file, bytes }, ...sides];
 }
 
 function wrongSize(bytes: number, wanted: number): string {

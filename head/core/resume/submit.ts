@@ -17,7 +17,7 @@ import { askClaim, takeStanding } from "./standing.ts";
 /** What is submitted. */
 export type Submission = Pick<
   Extract<ApiRequest, { op: "submit-dataset" }>,
-  "spec" | "continuation" | "batchTimeoutMs"
+  "spec" | "continuation" | "batchTimeoutMs" | "demand"
 >;
 
 /** Takes a submission; a sealed job's is answered by `takeClaim`. */
@@ -25,7 +25,7 @@ export function submitDataset(
   state: HeadState,
   step: Step,
   caller: Caller,
-  { spec, continuation, batchTimeoutMs }: Submission,
+  { spec, continuation, batchTimeoutMs, demand }: Submission,
   nowMs: number,
 ): void {
   const error = faultOf(spec, continuation);
@@ -46,6 +46,9 @@ export function submitDataset(
   }
   if (batchTimeoutMs !== undefined && job?.batchTimeoutMs !== batchTimeoutMs) {
     record(state, step, { type: "dataset.limited", jobId, batchTimeoutMs });
+  }
+  if (demand !== undefined && canonicalJson(job?.demand ?? {}) !== canonicalJson(demand)) {
+    record(state, step, { type: "dataset.demanded", jobId, demand });
   }
   admit(state, step, jobId, { caller, continuation }, nowMs);
 }

@@ -8,7 +8,7 @@ import type { HeadState } from "../events.ts";
 import type { DatasetJob, ProgramJob } from "../facts.ts";
 import { troubleOf } from "../poison/trouble.ts";
 import { countReads, countReasons } from "../seal.ts";
-import { datasetStatus, programStatus, solveStatus } from "../status.ts";
+import { datasetStatus, lacksOf, programStatus, solveStatus } from "../status.ts";
 
 /** Failures, and solves, that one answer holds: the latest. */
 const FAILURES_MAX = 20;
@@ -82,12 +82,18 @@ function waitsOf(state: HeadState, job: DatasetJob): string[] {
   if (state.sealing.has(job.id)) return ["its manifest, which is being written"];
   const flights = state.tasksOf.get(job.id)?.size ?? 0;
   if (flights > 0) return [`${flights} of its tasks, which workers have`];
-  return waitsForWorker(state);
+  return waitsForShape(state, job);
 }
 
 function waitsOfTask(state: HeadState, task: string): string[] {
   const flight = state.flights.get(task);
   return flight === undefined ? waitsForWorker(state) : [`its task at worker ${flight.worker}`];
+}
+
+/** Why none of its shards is under way. */
+function waitsForShape(state: HeadState, job: DatasetJob): string[] {
+  const lacks = state.workers.size === 0 ? [] : lacksOf(state, job);
+  return lacks.length === 0 ? waitsForWorker(state) : [`a worker for its shards`, ...lacks];
 }
 
 function waitsForWorker({ workers }: HeadState): string[] {

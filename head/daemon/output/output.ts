@@ -12,6 +12,7 @@ import {
   MANIFEST_FILE,
   type Manifest,
   manifestBytes,
+  parseManifest,
   SUCCESS_FILE,
 } from "../../../solver/manifest.ts";
 import { CLAIM_FILE, type Claim, claimBytes, claimOf, readClaim } from "./claim.ts";
@@ -47,7 +48,33 @@ export async function claimOutput(
   const standing = await storage.readIfPresent(path);
   const found = standing === undefined ? undefined : readClaim(standing);
   if (found?.jobId !== jobId) throw ofAnother(claimant, found);
-  return files;
+  return withoutUnmade(files, uri, storage);
+}
+
+/**
+ * A set of which a report is gone isn't whole: its manifest isn't told of, so that what was counted
+ * is merged, and the set sealed, once more.
+ */
+async function withoutUnmade(
+  files: readonly Listed[],
+  folder: string,
+  storage: Storage,
+): Promise<readonly Listed[]> {
+  if (!files.some(({ name }) => name === MANIFEST_FILE)) return files;
+  const bytes = await storage.readIfPresent(joinUri(folder, MANIFEST_FILE));
+  const names = new Set(files.map(({ name }) => name));
+  const isWhole = reportsOf(bytes).every((file) => names.has(file));
+  return isWhole ? files : files.filter(({ name }) => name !== MANIFEST_FILE);
+}
+
+/** Names of the reports that a manifest lists; what is wrong with one, its readers say. */
+function reportsOf(bytes: Buffer | undefined): readonly string[] {
+  if (bytes?.includes('"reports"') !== true) return [];
+  try {
+    return (parseManifest(bytes).reports ?? []).map(({ file }) => file);
+  } catch {
+    return [];
+  }
 }
 
 /** The last job that the log tells of may have left them. */

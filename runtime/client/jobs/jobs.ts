@@ -1,5 +1,5 @@
 /** A client's jobs: programs and datasets, submitted to the head and watched there. */
-import type { Sealed } from "../../dataset/dataset.ts";
+import type { Asked, Sealed } from "../../dataset/dataset.ts";
 import { errorFromData, SystemError } from "../../errors.ts";
 import { canonicalJson } from "../../ids.ts";
 import { JOB_POLL_MS } from "../../limits.ts";
@@ -75,10 +75,13 @@ export class Jobs {
   async runDataset(
     spec: DatasetSpec,
     onSealed: Continuation | null,
-    batchTimeoutMs?: number,
+    { batchTimeoutMs, demand }: Asked = {},
   ): Promise<Sealed> {
-    const limit = batchTimeoutMs === undefined ? {} : { batchTimeoutMs };
-    const request = { op: "submit-dataset", spec, continuation: onSealed, ...limit } as const;
+    const asked = {
+      ...(batchTimeoutMs === undefined ? {} : { batchTimeoutMs }),
+      ...(demand === undefined ? {} : { demand }),
+    };
+    const request = { op: "submit-dataset", spec, continuation: onSealed, ...asked } as const;
     const { jobId } = (await this.#head.request(request)) as { jobId: string };
     await this.#until(async () => {
       const { state } = await this.#datasetOf(jobId);

@@ -54,6 +54,8 @@ const datasetStatus = v.object({
   reads: counts,
   encoder: v.nullable(v.object({ name: v.string(), sha256: v.string(), provider: v.string() })),
   dimensions: v.nullable(v.number()),
+  /** Why no shard of it can be made now, for want of what they take, in words. */
+  lacks: v.optional(v.array(v.string()), []),
   solves: v.array(v.string()),
   /** The solve that each continuation is; null before the seal, or when it is none. */
   continuations: v.array(v.object({ continuation, solve: v.nullable(v.string()) })),

@@ -20,16 +20,18 @@ constexpr uint64_t countMax = 9007199254740991;
   throw SolverError(Exit::badData, "manifest: " + field + " " + what);
 }
 
-/// An object with exactly these keys, and perhaps the optional one.
+/// An object with exactly these keys, and perhaps some of the optional ones.
 const Json& object(const Json& value, const std::string& field,
-                   std::initializer_list<const char*> keys, const std::string& optional = "") {
+                   std::initializer_list<const char*> keys,
+                   const std::set<std::string>& optional = {}) {
   if (!value.is_object()) fail(field, "isn't an object");
   for (const char* key : keys) {
     if (!value.contains(key)) fail(field + "." + key, "is missing");
   }
   const std::set<std::string> known(keys.begin(), keys.end());
   for (const auto& [key, _] : value.items()) {
-    if (!known.contains(key) && key != optional) fail(field + "." + key, "isn't a known field");
+    if (known.contains(key) || optional.contains(key)) continue;
+    fail(field + "." + key, "isn't a known field");
   }
   return value;
 }
@@ -119,7 +121,7 @@ void parseHead(const Json& json, Manifest& manifest) {
   hex(encoder["sha256"], "encoder.sha256", 64);
   text(encoder["provider"], "encoder.provider");
   for (const Json& input : array(json["inputs"], "inputs")) {
-    object(input, "inputs[]", {"uri", "sample", "reads"});
+    object(input, "inputs[]", {"uri", "sample", "reads"}, {"mate", "label", "warnings"});
     text(input["uri"], "inputs[].uri");
     manifest.samples.push_back(text(input["sample"], "inputs[].sample"));
     checkReads(input["reads"], "inputs[].reads");
@@ -136,7 +138,7 @@ Manifest parseChecked(const std::string& source) {
   object(json, "manifest",
          {"schema", "jobId", "rows", "dimensions", "metric", "encoder", "inputs", "reads",
           "filteredReasons", "shards"},
-         "quarantine");
+         {"quarantine", "summaries", "reports"});
   Manifest manifest;
   parseHead(json, manifest);
   int64_t row = 0;

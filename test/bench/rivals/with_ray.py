@@ -62,6 +62,25 @@ def calls():
     return {"callsPerSecond": 20 * IN_FLIGHT / (now() - begun)}
 
 
+@ray.remote(num_cpus=1)
+def noop():
+    return None
+
+
+def tasks():
+    ray.get([noop.remote() for _ in range(2000)])
+    begun = now()
+    ray.get([noop.remote() for _ in range(10000)])
+    return {"tasksPerSecond": 10000 / (now() - begun)}
+
+
+def queue():
+    stuck = noop.options(resources={"nowhere": 1})
+    begun = now()
+    refs = [stuck.remote() for _ in range(20000)]
+    return {"queuedPerSecond": len(refs) / (now() - begun)}
+
+
 def latency():
     echo = actor()
     micros = []
@@ -149,12 +168,67 @@ def start():
     return {"seconds": seconds, "idlePssMb": idle_megabytes()}
 
 
+@ray.remote(num_cpus=0)
+class Holder:
+    """Objects of another process, as the bench of that name has them."""
+
+    def get_us(self, boxed, times):
+        took = []
+        for _ in range(times):
+            begun = now()
+            value = ray.get(boxed[0])
+            first = value[0]
+            took.append(1e6 * (now() - begun))
+            assert first == 7
+            del value
+        return statistics.median(took)
+
+    def put_rate(self, size):
+        import numpy
+
+        data, rates = numpy.full(size, 3, numpy.uint8), []
+        for _ in range(4):
+            begun = now()
+            ref = ray.put(data)
+            rates.append(size / (now() - begun) / 1e9)
+            del ref
+        return statistics.median(rates[1:])
+
+    def get_all(self, boxed):
+        begun = now()
+        assert all(value[0] == 1 for value in ray.get(boxed))
+        return len(boxed) / (now() - begun)
+
+
+def objects():
+    import numpy
+
+    holder = Holder.remote()
+    large = ray.put(numpy.full(256_000_000, 7, numpy.uint8))
+    get_us = ray.get(holder.get_us.remote([large], 50))
+    rate = ray.get(holder.put_rate.remote(64_000_000))
+    small = numpy.ones(100, numpy.uint8)
+    begun = now()
+    refs = [ray.put(small) for _ in range(2000)]
+    puts = len(refs) / (now() - begun)
+    gets = ray.get(holder.get_all.remote(refs))
+    return {
+        "getUs": get_us,
+        "putGbPerSecond": rate,
+        "putsPerSecond": puts,
+        "getsPerSecond": gets,
+    }
+
+
 SECTIONS = {
     "calls": calls,
     "latency": latency,
     "n-n": n_n,
     "create": create,
     "start": start,
+    "tasks": tasks,
+    "queue": queue,
+    "objects": objects,
     "killed": killed,
 }
 

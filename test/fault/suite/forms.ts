@@ -48,7 +48,7 @@ export async function startOwn(
   const how = { slurm: "none", executors: 1, join: workers === 2, standbyHeads } as const;
   const embedded = await startEmbedded({ stateDir, ...how });
   if (embedded.kind === "busy") throw new Error("the last run's cluster is still there");
-  const loaded = { actors: new Map(), main: undefined };
+  const loaded = { actors: new Map(), tasks: new Map(), main: undefined };
   const program = pipelineProgram();
   const client = await joinAsClient(embedded.connection, program, loaded, async () => {});
   const own = { embedded, client, stateDir, stop: () => embedded.stop() };

@@ -7,7 +7,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { writeSample } from "../../../actors/sample/simulate.ts";
+import { writeSample } from "../../../actors/sample.ts";
 import { sha256Hex } from "../../../runtime/ids.ts";
 import { namesIn, type Place, resultOf, run } from "../../e2e/support.ts";
 import { LogWatch } from "./log-watch.ts";

@@ -127,7 +127,7 @@ test("a client takes replies from heads alone, and survives what others send", a
   await head.flush();
   const connection = { natsUrl: server.url, cluster: CLUSTER, ...credentials };
   const program = { url: ACTORS, sha256: SHA };
-  const loaded = { actors: new Map(), main: undefined };
+  const loaded = { actors: new Map(), tasks: new Map(), main: undefined };
   const cluster = await joinAsClient(connection, program, loaded, async () => {});
   onEnd(() => cluster.close());
   expect(await cluster.result(SHA)).toBe("true");

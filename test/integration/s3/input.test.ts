@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { fastqSource } from "../../../actors/fastq/source.ts";
-import { sampleChunks } from "../../../actors/sample/simulate.ts";
+import { sampleChunks } from "../../../actors/sample.ts";
 import type { InputPlan, InputSpec } from "../../../runtime/dataset/types.ts";
 import { S3Storage } from "../../../runtime/storage/s3/storage.ts";
 import { joinUri } from "../../../runtime/storage/uri.ts";

@@ -3,10 +3,17 @@ import { afterEach, expect, test } from "vitest";
 import type { Bus } from "../../../runtime/bus/bus.ts";
 import { FRAME_BYTES_MAX } from "../../../runtime/limits.ts";
 import { hearing, commandSubject } from "../../../runtime/bus/subjects.ts";
-import { decodeFrame } from "../../../runtime/frame/codec.ts";
 import { type Identity, PROCESS_NONE } from "../../../runtime/ids.ts";
-import { parseMessage, report as reportSchema } from "../../../runtime/messages.ts";
-import { addressOf, cleanUp, CLUSTER, frameOf, hostOf, startAgent, until } from "./support.ts";
+import {
+  addressOf,
+  cleanUp,
+  CLUSTER,
+  frameOf,
+  hostOf,
+  reportIn,
+  startAgent,
+  until,
+} from "./support.ts";
 
 afterEach(cleanUp);
 
@@ -45,7 +52,8 @@ test("2,000 live in one executor, answer as themselves; a new leader hears of ea
   const heard = new Set<string>();
   let isWhole = false;
   head.subscribe(hearing.events(CLUSTER), (_subject, bytes) => {
-    const report = parseMessage(reportSchema, decodeFrame(bytes).value);
+    const report = reportIn(bytes);
+    if (report === undefined) return;
     expect(bytes.length).toBeLessThan(FRAME_BYTES_MAX / 2);
     expect(report.sharing).toBeGreaterThan(0);
     if (report.seen.epoch === 1) quietBytes = bytes.length;
@@ -78,7 +86,8 @@ test("actors whose arguments fill frames are announced all the same, in more pag
   const heard = new Set<string>();
   let isWhole = false;
   head.subscribe(hearing.events(CLUSTER), (_subject, bytes) => {
-    const report = parseMessage(reportSchema, decodeFrame(bytes).value);
+    const report = reportIn(bytes);
+    if (report === undefined) return;
     for (const { record } of report.actors) heard.add(record.actorId);
     isWhole = report.seen.epoch === 2 && report.announced;
   });

@@ -1,4 +1,5 @@
 /** A real agent with real executors on a real bus, a head played by the test, and callers. */
+import * as v from "valibot";
 import { LinkTable } from "../../../runtime/link/table.ts";
 import { busCarrier } from "../../../runtime/link/carrier.ts";
 import { ActorCaller } from "../../../runtime/actor/caller.ts";
@@ -24,6 +25,7 @@ import {
   type Report,
   report as reportSchema,
 } from "../../../runtime/messages.ts";
+import { taskReport } from "../../../runtime/tasks/wire.ts";
 import { identityOf } from "../../../runtime/processes.ts";
 import { Agent, type AgentOptions } from "../../../worker/agent.ts";
 import {
@@ -129,7 +131,9 @@ export async function playHead(bus: Bus, worker: Identity, isSlow = false) {
   };
   bus.subscribe(hearing.events(CLUSTER), (subject, bytes) => {
     if (parseSubject(CLUSTER, subject)?.from !== worker) return;
-    last = parseMessage(reportSchema, decodeFrame(bytes).value);
+    const report = reportIn(bytes);
+    if (report === undefined) return;
+    last = report;
     for (const { task, attempt, outcome } of last.done) {
       outcomes.set(`${task}#${attempt}`, outcome);
       told.set(task, (told.get(task) ?? 0) + 1);
@@ -158,6 +162,12 @@ export async function playHead(bus: Bus, worker: Identity, isSlow = false) {
     until(`end of ${lifeName(life)}`, () => ended.get(lifeName(life)), 30_000);
   const lastReport = (): Report | undefined => last;
   return { command, beacon, run, endOf, lastReport, confirming };
+}
+
+/** A worker's report; undefined for one of tasks, which comes on the same subject. */
+export function reportIn(bytes: Uint8Array): Report | undefined {
+  const { value } = decodeFrame(bytes);
+  return v.is(taskReport, value) ? undefined : parseMessage(reportSchema, value);
 }
 
 /** Whether a process is there; one that only waits to be reaped isn't. */

@@ -122,6 +122,13 @@ export class SimCrew implements CrewPort {
     return this.#members.get(key)?.id;
   }
 
+  /** No tasks run here. */
+  startThreads(): void {}
+
+  begunOf(): number {
+    return 0;
+  }
+
   isRunning(id: ProcessId): boolean {
     const member = this.#members.get(this.#keys.get(id) ?? -1);
     return member?.process.isAlive === true && !member.process.isStopped;

@@ -214,7 +214,7 @@ export class Bench {
 
   /** Creates an actor `x` of a class. */
   create(actorClass: ActorClass, life: Partial<NewLife> = {}): void {
-    const type = { kind: "actor", name: "x", class: actorClass } as const;
+    const type = { kind: "actor", name: "x", threads: false, class: actorClass } as const;
     this.host.create({ actorId: "x", incarnation: 0, type, args: [], ...life });
   }
 

@@ -4,17 +4,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { explanationText } from "../../../head/cli/actors/explain.ts";
-import {
-  actorsText,
-  filterOf,
-  listCommand,
-  poolsText,
-  withoutSecret,
-} from "../../../head/cli/actors/list.ts";
+import { explainCommand, explanationText, taskText } from "../../../head/cli/actors/explain.ts";
+import { filterOf, listCommand, pageText, withoutSecret } from "../../../head/cli/actors/list.ts";
 import { addressOf } from "../../../head/cli/actors/reach.ts";
 import { ageOf, columns, printableLines } from "../../../head/cli/actors/text.ts";
+import { actorSummaryRows, taskSummaryRows } from "../../../head/cli/actors/rows.ts";
+import { summaryCommand } from "../../../head/cli/actors/summary.ts";
 import type { ActorView, PoolView } from "../../../runtime/messages.ts";
+import type { NodeView } from "../../../runtime/resources/node.ts";
+import { UNITS } from "../../../runtime/resources/resources.ts";
+import type { TaskView } from "../../../runtime/tasks/views.ts";
 
 const view: ActorView = {
   actorId: "a1",
@@ -46,7 +45,7 @@ const view: ActorView = {
 describe("actors as text", () => {
   test("stand in columns, with life, place and age", () => {
     const page = { entries: [view], next: null, total: 1 };
-    expect(actorsText(page, 61_500)).toBe(
+    expect(pageText("actors", page, 61_500)).toBe(
       [
         "ACTOR  NAME   CLASS    STATE  FOR  LIVES  WORKER          PID  POOL",
         "a1     index  counter  alive  1m   2/4    w-000000000000  77   -",
@@ -60,7 +59,7 @@ describe("actors as text", () => {
     const error = { code: "APPLICATION" as const, what, where: {} };
     const dead = { ...view, state: "dead" as const, actor: "a\u001b[31m", error };
     const texts = [
-      actorsText({ entries: [dead], next: null, total: 1 }, 0),
+      pageText("actors", { entries: [dead], next: null, total: 1 }, 0),
       explanationText({ view: dead, reasons: [`It died of ${what}`] }, 0),
     ];
     for (const text of texts) expect(text).not.toMatch(/(?!\n)[\p{Cc}\u202e]/u);
@@ -71,7 +70,7 @@ describe("actors as text", () => {
   test("say what is unknown, what has no end, and how to go on", () => {
     const waiting = { ...view, name: null, worker: null, address: null, restarts: 0 };
     const entries = [{ ...waiting, maxRestarts: Number.MAX_SAFE_INTEGER }];
-    const text = actorsText({ entries, next: "a1", total: 9 }, 1_000);
+    const text = pageText("actors", { entries, next: "a1", total: 9 }, 1_000);
     expect(text).toMatch(/a1 +- +counter +alive +0s +1\/any +- +- +-\n/);
     expect(text).toMatch(/1 of 9; go on with --after a1\n$/);
   });
@@ -88,7 +87,7 @@ test("pools as text count their living members", () => {
     draining: ["a1"],
     reason: "a backlog of 12",
   };
-  const text = poolsText({ entries: [pool], next: null, total: 1 });
+  const text = pageText("pools", { entries: [pool], next: null, total: 1 }, 0);
   expect(text).toMatch(/^p1 +counter +1 +0 +8 +3 +1 +a backlog of 12$/m);
 });
 
@@ -107,7 +106,9 @@ test("an explanation gives the reasons first, then the place and the error", () 
 test("the token that opens an executor's socket is shown to nobody", () => {
   expect(JSON.stringify(withoutSecret(view))).not.toContain("very-secret");
   expect(withoutSecret(view)).toMatchObject({ address: { pid: 77 } });
-  expect(actorsText({ entries: [view], next: null, total: 1 }, 0)).not.toContain("very-secret");
+  expect(pageText("actors", { entries: [view], next: null, total: 1 }, 0)).not.toContain(
+    "very-secret",
+  );
   expect(explanationText({ view, reasons: [] }, 0)).not.toContain("very-secret");
 });
 
@@ -194,5 +195,92 @@ describe("the cluster that is asked", () => {
     await leave("lg-00000001", join(folder, "one"), nobody);
     const asking = addressOf({ state: join(folder, "one") }, env());
     await expect(asking).rejects.toMatchObject({ code: "CLUSTER_NOT_FOUND" });
+  });
+});
+
+describe("nodes, tasks and counts as text", () => {
+  const need = { cpu: UNITS, gpu: UNITS / 2, memory: 0, custom: {} };
+  const node: NodeView = {
+    worker: "w-000000000001",
+    process: "00000000000000cc",
+    host: "here",
+    state: "alive",
+    slots: 4,
+    labels: { disk: "ssd", zone: "a" },
+    resources: { cpu: 4 * UNITS, gpu: 2 * UNITS, memory: 2 ** 33, custom: { disk: 2 * UNITS } },
+    free: { cpu: 1.5 * UNITS, gpu: 1.5 * UNITS, memory: 2 ** 29, custom: {} },
+    gpusFree: [UNITS, UNITS / 2],
+    actors: 3,
+    shards: 2,
+    trouble: null,
+    lastSeenMs: 1_000,
+  };
+  const task: TaskView = {
+    taskId: "00000000000000aa-7",
+    task: "fold",
+    state: "waiting",
+    job: "00000000000000aa",
+    owner: "c-000000000000/00000000000000aa",
+    worker: null,
+    resources: need,
+    labels: { in: { zone: ["a", "b"] }, notIn: {} },
+    priority: 2,
+    retries: 1,
+    maxRetries: 3,
+    sinceMs: 1_000,
+  };
+  const page = <T>(entry: T) => ({ entries: [entry], next: null, total: 1 });
+
+  test("a node shows what is free of what it has, of each GPU too", () => {
+    const text = pageText("nodes", page(node), 3_000);
+    const room = String.raw`1.5/4 +1.5/2 \(1 0.5\) +512 MiB/8 GiB +disk 0/2`;
+    const line = `^w-000000000001 +alive +2s +${room} +disk=ssd,zone=a +3 +2 +here$`;
+    expect(text).toMatch(new RegExp(line, "m"));
+    const broken = {
+      ...node,
+      trouble: "SIGSEGV\u001b[2J",
+      resources: { ...node.resources, gpu: 0 },
+    };
+    const troubled = pageText("nodes", page(broken), 3_000);
+    expect(troubled).toMatch(/alive, executors die: SIGSEGV\\u001b\[2J +2s +1.5\/4 +- /);
+  });
+
+  test("a task shows what it needs and where, and why it waits", () => {
+    const text = pageText("tasks", page(task), 62_000);
+    expect(text).toMatch(
+      /^00000000000000aa-7 +fold +waiting +1m +1 cpu, 0.5 gpu on zone=a or b +2 +1\/3 +- +c-0/m,
+    );
+    const many = { entries: [task], next: "4096", total: null };
+    expect(pageText("tasks", many, 0)).toMatch(/1 of many; go on with --after 4096\n$/);
+    const why = taskText(
+      { view: task, reasons: ["It needs 1 cpu.", "No\u001b]0;x\u0007."] },
+      4_000,
+    );
+    expect(why.split("\n").slice(0, 3)).toEqual([
+      "fold 00000000000000aa-7 is waiting for 3s",
+      "  It needs 1 cpu.",
+      "  No\\u001b]0;x\\u0007.",
+    ]);
+    expect(why).toMatch(/^needs +1 cpu, 0.5 gpu on zone=a or b$/m);
+  });
+
+  test("counts stand by name", () => {
+    const counts = { waiting: 9, given: 1, done: 5, threw: 0, failed: 0, cancelled: 2, retried: 3 };
+    const text = columns(taskSummaryRows({ tasks: [{ task: "fold", ...counts }] }));
+    expect(text).toMatch(/^fold +9 +1 +5 +0 +0 +2 +3$/m);
+    const states = { pending: 1, starting: 0, alive: 2, restarting: 0, dead: 4 };
+    const actors = columns(actorSummaryRows({ actors: [{ actor: "counter", ...states }] }));
+    expect(actors).toMatch(/^counter +1 +0 +2 +0 +4$/m);
+  });
+
+  test.each(["list", "summary", "explain"])("%s of what there isn't is USAGE", async (command) => {
+    const flags = { filter: [], limit: 1 };
+    const ended =
+      command === "list"
+        ? listCommand("moods", flags, () => undefined)
+        : command === "summary"
+          ? summaryCommand("nodes", {}, () => undefined)
+          : explainCommand("node", "x", {}, () => undefined);
+    await expect(ended).rejects.toMatchObject({ code: "USAGE" });
   });
 });

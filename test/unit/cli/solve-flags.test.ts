@@ -1,7 +1,6 @@
 /** The flags of a solve's slurm job, and how its progress reads. */
 import { Command } from "commander";
 import { describe, expect, test } from "vitest";
-import { Progress } from "../../../head/cli/progress.ts";
 import { addLaunchFlags, minutesOf, solveOptionsOf } from "../../../head/cli/solve/flags.ts";
 import { describeSolve } from "../../../head/cli/watch.ts";
 import type { SolveStatus } from "../../../runtime/client/cluster.ts";
@@ -80,19 +79,5 @@ describe("progress", () => {
       "queued: slurm job 7, attempt 1, waits: for free nodes (Resources) " +
         "(2 ranks, 300 MiB each (estimated))",
     );
-  });
-
-  test("is a bar on a terminal, within its width, and a plain line elsewhere", () => {
-    const on = (isTTY: boolean, columns: number) => {
-      let text = "";
-      const write = (piece: string): void => void (text += piece);
-      const stream = { isTTY, columns, write } as unknown as NodeJS.WriteStream;
-      new Progress(stream).say("solving: knn  50 %", 0.5);
-      return text;
-    };
-    expect(on(true, 80)).toBe("solving: knn  50 % [##########----------]\n");
-    expect(on(true, 30)).toBe("solving: knn  50 %\n");
-    expect(on(true, 10)).toBe("solving: \n");
-    expect(on(false, 80)).toBe("solving: knn  50 %\n");
   });
 });

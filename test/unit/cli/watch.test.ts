@@ -13,7 +13,7 @@ const failed = {
 function datasetOf(id: string, uri: string, state: DatasetStatus["state"]): DatasetStatus {
   const reads = { in: 1, passed: 1, filtered: 0, quarantined: 0, skipped: 0 };
   const shards = { done: 1, total: 1, standing: 0 };
-  const rest = { encoder: null, dimensions: null, solves: [], continuations: [] };
+  const rest = { encoder: null, lacks: [], dimensions: null, solves: [], continuations: [] };
   return { id, uri, atMs: 1, state, shards, reads, ...rest };
 }
 
@@ -38,7 +38,7 @@ describe("a watched run", () => {
     const cluster = { status: async () => status, result: async () => "value" };
     const watched = await watchJob(
       cluster as unknown as Cluster,
-      { jobId: "p", uri: "/out/embeddings" },
+      { jobId: "p", uri: "/out/embeddings", doing: "embedding" },
       status,
       () => undefined,
       new AbortController().signal,

@@ -1,4 +1,7 @@
 /** A cluster's view of one process: what it asks of a head, and what it makes of the answers. */
+import { Objects } from "../../../runtime/client/objects/objects.ts";
+import { newProcessId } from "../../../runtime/ids.ts";
+import { TaskClient } from "../../../runtime/tasks/client.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { actor } from "../../../runtime/actor/registry.ts";
 import { LogStreams } from "../../../runtime/client/actors/logs.ts";
@@ -44,10 +47,13 @@ beforeEach(() => {
   const close = (error: SystemError): void => void (headClosed = error);
   const { promise: lost, resolve } = Promise.withResolvers<SystemError>();
   lose = resolve;
+  const head = { request, close, listen: () => undefined } as unknown as HeadClient;
   cluster = new Cluster({
     program: PROGRAM,
-    loaded: { actors: new Map([["counter", CounterActor]]), main: undefined },
-    head: { request, close } as unknown as HeadClient,
+    loaded: { actors: new Map([["counter", CounterActor]]), tasks: new Map(), main: undefined },
+    head,
+    tasks: new TaskClient({ self: newProcessId(), head }),
+    objects: new Objects({ self: newProcessId(), door: async () => undefined }),
     lost,
     links: world.links,
     logs,
@@ -97,7 +103,7 @@ describe("spawn", () => {
     { maxRestarts: 0.5 },
     { maxPendingCalls: 10_001 },
     { maxRestart: 1 },
-    { hosting: "thread" },
+    { hosting: "fibre" },
     { lifetime: "forever" },
     { carrier: "tcp" },
   ])("with %o is USAGE", (options) => {

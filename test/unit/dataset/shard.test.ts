@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { type PlanFile, readPlan, runPlan } from "../../../runtime/dataset/plan.ts";
 import { shardFile } from "../../../runtime/dataset/names.ts";
 import { runShard, type Stage } from "../../../runtime/dataset/shard.ts";
+import type { ShardRequest } from "../../../runtime/dataset/types.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { sha256Hex } from "../../../runtime/ids.ts";
 import type { Outcome, Receipt } from "../../../runtime/messages.ts";
@@ -43,7 +44,21 @@ async function receiptFrom(outcome: Promise<Outcome>): Promise<Receipt> {
 
 const pathOf = (file: PlanFile, name: string) => join(file.spec.sink.uri, name);
 
+/** A source that met something to be said. */
+class WarningReader extends NumberReader {
+  override async *read(request: ShardRequest): ReturnType<NumberReader["read"]> {
+    return { ...(yield* super.read(request)), warnings: { marks: 2 } };
+  }
+}
+
 describe("a shard", () => {
+  test("says what its source met, also when it is adopted", async () => {
+    const file = await planned({ a: 25 });
+    const made = await receiptFrom(run(file, { reader: new WarningReader() }));
+    expect(made.warnings).toEqual({ marks: 2 });
+    expect(await receiptFrom(run(file))).toEqual(made);
+  });
+
   test("stands under its name with the bytes, rows and counts that its receipt says", async () => {
     const file = await planned({ a: 25 });
     const receipt = await receiptFrom(run(file, { shard: 1 }));

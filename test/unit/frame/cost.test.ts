@@ -8,7 +8,7 @@ import { SystemError } from "../../../runtime/errors.ts";
 import { FrameBatcher } from "../../../runtime/frame/batcher.ts";
 import { decodeFrame, encodeFrame } from "../../../runtime/frame/codec.ts";
 import { FRAME_ITEMS_MAX, FRAME_VALUES_MAX } from "../../../runtime/limits.ts";
-import { FIELDS, REF } from "./fixtures.ts";
+import { FIELDS, INLINE_REF, REF } from "./fixtures.ts";
 
 /** What an item may be made of, as JavaScript. */
 const VALUES: Record<string, (i: number) => unknown> = {
@@ -26,6 +26,7 @@ const VALUES: Record<string, (i: number) => unknown> = {
   "old dates": (i) => new Date(-i),
   bigints: (i) => BigInt(i),
   refs: () => REF,
+  "refs with their objects": () => INLINE_REF,
   errors: (i) => new SystemError("INTERNAL", "x", { record: i, [`at${i}`]: i }),
   blobs: () => Uint8Array.of(1),
   prototypes: () => JSON.parse('{"__proto__":{"a":1}}') as unknown,

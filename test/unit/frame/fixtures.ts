@@ -8,7 +8,7 @@ import {
   type PrefixFields,
   writePrefix,
 } from "../../../runtime/frame/prefix.ts";
-import type { ProcessId } from "../../../runtime/ids.ts";
+import type { Identity, ProcessId } from "../../../runtime/ids.ts";
 
 export const FIELDS: PrefixFields = {
   lane: LANE_DATA,
@@ -23,7 +23,17 @@ export const FIELDS: PrefixFields = {
 export const REF = new ObjectRef({
   id: "00112233445566778899aabbccddeeff",
   bytes: 2 ** 40 + 3,
-  owner: "a1b2c3d4e5f60718" as ProcessId,
+  job: "a1b2c3d4e5f60718" as ProcessId,
+  node: "w-0a1b2c3d4e5f" as Identity,
+});
+
+/** One that carries its object. */
+export const INLINE_REF = new ObjectRef({
+  id: "ffeeddccbbaa99887766554433221100",
+  bytes: 5,
+  job: "a1b2c3d4e5f60718" as ProcessId,
+  node: null,
+  inline: Uint8Array.from({ length: 133 }, (_, index) => index),
 });
 
 /** A frame with any header and any bytes behind it, right in its lengths. */
@@ -79,7 +89,8 @@ const systemError = fc
 export const { value: anyValue } = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { depthSize: "small", maxDepth: 6, withCrossShrink: true },
-    fc.constantFrom(null, undefined, true, false, -0, Number.NaN, Infinity, -Infinity, REF),
+    fc.constantFrom(null, undefined, true, false, -0, Number.NaN, Infinity, -Infinity),
+    fc.constantFrom(REF, INLINE_REF),
     fc.double(),
     fc.integer(),
     fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),

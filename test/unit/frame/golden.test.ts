@@ -4,7 +4,7 @@ import { SystemError } from "../../../runtime/errors.ts";
 import { FrameBatcher } from "../../../runtime/frame/batcher.ts";
 import { decodeFrame, encodeFrame } from "../../../runtime/frame/codec.ts";
 import { LANE_CONTROL } from "../../../runtime/frame/prefix.ts";
-import { FIELDS, REF } from "./fixtures.ts";
+import { FIELDS, INLINE_REF, REF } from "./fixtures.ts";
 
 const values: Record<string, unknown> = {
   "bare prefix": undefined,
@@ -49,6 +49,7 @@ const values: Record<string, unknown> = {
     Uint8Array.of(9).buffer,
   ],
   ref: { ref: REF },
+  "inline ref": { before: Uint8Array.of(1), ref: INLINE_REF, after: Uint8Array.of(2) },
   error: [new SystemError("FASTQ_TRUNCATED", "cut off", { uri: "reads.fq", record: 3 })],
   call: [
     { kind: "call", id: 1, actorId: "a-1", method: "embed", args: [{ reads: ["ACGT"], k: 4 }] },

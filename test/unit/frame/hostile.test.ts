@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { SystemError } from "../../../runtime/errors.ts";
 import { decodeFrame } from "../../../runtime/frame/codec.ts";
+import { PREFIX_BYTES } from "../../../runtime/frame/prefix.ts";
 import { FRAME_DEPTH_MAX } from "../../../runtime/limits.ts";
 import { frameWith, frameWithValue, systemErrorOf } from "./fixtures.ts";
 
@@ -96,16 +97,13 @@ describe("a frame that breaks the format", () => {
       "a date past the last",
       frameWithValue(0xc7, 12, 0xff, 0, 0, 0, 0, 0x7f, 255, 255, 255, 255, 255, 255, 255),
     ],
-    [
-      "a ref of no exact size",
-      frameWithValue(
-        0xc7,
-        32,
-        2,
-        ...new Array<number>(24).fill(0xff),
-        ...new Array<number>(8).fill(0),
-      ),
-    ],
+    ["a ref of no exact size", refFrame({ size: 0xff })],
+    ["a ref to no node, without its object", refFrame({ role: 0 })],
+    ["a ref to a node of no role", refFrame({ role: 0x78 })],
+    ["a ref to a node, with its object", refFrame({ inline: 1 }, Uint8Array.of(1))],
+    ["a ref whose object isn't there", refFrame({ role: 0, inline: 1 })],
+    ["a ref with half a mark", refFrame({ inline: 2 })],
+    ["a ref with an index for nothing", refFrame({ index: 1 })],
   ];
 
   it.each(invalid)("is refused: %s", (_name, frame) => {
@@ -122,3 +120,20 @@ describe("a frame that breaks the format", () => {
     expect((value as SystemError).toData()).toEqual({ code: "INTERNAL", what: "B", where: {} });
   });
 });
+
+/** A frame with one ref of these bytes, and perhaps a blob. */
+function refFrame({ size = 0, role = 0x77, inline = 0, index = 0 }, blob?: Uint8Array): Uint8Array {
+  const ref = [
+    0xc7,
+    42,
+    2,
+    ...new Array<number>(16).fill(0xee),
+    ...new Array<number>(8).fill(size),
+  ];
+  const job = [...new Array<number>(8).fill(1), role, ...new Array<number>(6).fill(0)];
+  const value = [...ref, ...job, inline, index, 0];
+  if (blob === undefined) return frameWithValue(...value);
+  const header = Uint8Array.from([0x92, 0x91, blob.length, ...value]);
+  const padded = new Uint8Array((8 - ((PREFIX_BYTES + header.length) % 8)) % 8);
+  return frameWith(header, Uint8Array.from([...padded, ...blob]));
+}

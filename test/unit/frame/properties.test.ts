@@ -109,7 +109,7 @@ describe("for any bytes", () => {
       1,
       2,
       12,
-      32,
+      42,
     );
     fc.assert(
       fc.property(

@@ -1,4 +1,5 @@
 /** One fact of each kind, for tests of what is made of them. */
+import { ONE_CPU } from "../../../runtime/resources/resources.ts";
 import type { Fact } from "../../../head/core/facts.ts";
 import { CONTINUATION, PROGRAM, receiptOf, specOf } from "./support.ts";
 
@@ -63,6 +64,11 @@ export const FACTS: FactMap = {
   "dataset.failed": { type: "dataset.failed", jobId: DATASET, error: ERROR },
   "dataset.reopened": { type: "dataset.reopened", jobId: DATASET, atMs: 8 },
   "dataset.limited": { type: "dataset.limited", jobId: DATASET, batchTimeoutMs: 9_000 },
+  "dataset.demanded": {
+    type: "dataset.demanded",
+    jobId: DATASET,
+    demand: { concurrency: { min: 1, max: 4 }, shape: ONE_CPU },
+  },
   "shard.suspected": {
     type: "shard.suspected",
     ...AT,

@@ -9,6 +9,14 @@ import { emptyState, type Fact } from "../../../head/core/facts.ts";
 import type { ErrorData } from "../../../runtime/errors.ts";
 import { NAMED_LEASE_MS } from "../../../runtime/limits.ts";
 import type { ActorLife, ActorRecord, Done, Report } from "../../../runtime/messages.ts";
+import {
+  fits,
+  minus,
+  NO_RESOURCES,
+  plus,
+  type Resources,
+  UNITS,
+} from "../../../runtime/resources/resources.ts";
 import { CONFIG, expectReplayed, reportOf } from "./support.ts";
 
 type Command = Extract<Effect, { type: "command" }>;
@@ -16,12 +24,17 @@ type Ended = Report["ended"][number];
 
 const PAGE = 2;
 const HEARTBEAT_MS = 1_000;
+const FULL: ErrorData = { code: "NO_CAPACITY", what: "full", where: {} };
 const DIED: ErrorData = { code: "ACTOR_DIED", what: "ended", where: {} };
 const keyOf = ({ actorId, incarnation }: ActorLife): string => `${actorId}#${incarnation}`;
 
 interface ModelLife extends ActorLife {
   readonly record: ActorRecord;
+  readonly gpus: readonly number[];
 }
+
+/** What each worker has. */
+export const OFFER: Resources = { ...NO_RESOURCES, cpu: 2 * UNITS, gpu: 2 * UNITS };
 
 /** `in`: nothing of it reaches the head, but beacons and commands reach it; `out`: the reverse. */
 export type Cut = "none" | "both" | "in" | "out";
@@ -93,7 +106,7 @@ export class ModelWorker {
     for (const life of command.endSeen) this.ended.delete(keyOf(life));
     for (const life of command.end) this.end(life);
     if (command.announce) this.#unsaid = [...this.lives.values()];
-    for (const { task, attempt: incarnation, work } of command.assign) {
+    for (const { task, attempt: incarnation, work, gpus = [] } of command.assign) {
       if (work.kind !== "host") continue;
       const { record } = work;
       const { actorId } = record;
@@ -105,9 +118,20 @@ export class ModelWorker {
         this.done.set(`${task}#${incarnation}`, { task, attempt: incarnation, outcome });
         continue;
       }
-      this.starting.push({ actorId, incarnation, record, atMs: nowMs + 300 });
+      if (!this.#hasRoomFor(record)) {
+        const outcome = { kind: "failed", error: FULL } as const;
+        this.done.set(`${task}#${incarnation}`, { task, attempt: incarnation, outcome });
+        continue;
+      }
+      this.starting.push({ actorId, incarnation, record, gpus, atMs: nowMs + 300 });
     }
     this.reportMs = nowMs;
+  }
+
+  /** A command of long ago may come beside what is here now: its worker counts too. */
+  #hasRoomFor({ options }: ActorRecord): boolean {
+    const held = this.running.map(({ record }) => record.options.resources ?? NO_RESOURCES);
+    return fits(options.resources ?? NO_RESOURCES, minus(OFFER, held.reduce(plus, NO_RESOURCES)));
   }
 
   /** Ends a life, and says so; of one that isn't there too. */
@@ -167,16 +191,20 @@ export class ModelWorker {
       number: this.#number,
       process: String(this.process).padStart(16, "0"),
       host: this.host,
+      slots: 2,
+      resources: OFFER,
       hosting: this.lives.size,
       announced: this.#unsaid.length === 0,
-      actors: page.map(({ record, ...life }) => {
+      actors: page.map(({ record, gpus, ...life }) => {
         const where = { worker: this.name, process: "1".repeat(16), pid: 1, host: this.host };
-        return { record, address: { ...where, ...life, socket: "/s", token: "t" } };
+        const address = { ...where, ...life, socket: "/s", token: "t" };
+        return { record, address, gpus: [...gpus] };
       }),
       ended: [...this.ended.values()],
       seen: { epoch: this.#epoch, sequence: this.#sequence },
-      held: this.starting.map(({ actorId, incarnation: attempt }) => {
-        return { task: `host/${actorId}`, attempt };
+      held: this.starting.map(({ actorId, incarnation: attempt, record, gpus }) => {
+        const { resources = NO_RESOURCES } = record.options;
+        return { task: `host/${actorId}`, attempt, gpus: [...gpus], resources };
       }),
       done: [...this.done.values()],
     });

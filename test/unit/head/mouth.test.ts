@@ -38,6 +38,7 @@ function newHead() {
   const mouth = new HeadMouth(bus, CLUSTER, EPOCH);
   listenAsHead(bus, CLUSTER, {
     report: (worker, report) => void fed.push({ type: "report", worker, report }),
+    taskReport: (worker, report) => void fed.push({ type: "task-report", worker, report }),
     request: (caller, request, fault) => {
       if (fault === null) fed.push({ type: "api", caller, request });
       else mouth.refuse(caller, fault);

@@ -157,7 +157,7 @@ test("spawns that came together leave in one command, and no more start than may
   const { effects } = decideAll(light.state, events, 0);
   const commands = effects.filter((effect) => effect.type === "command");
   expect(commands.map(({ assign }) => assign.length)).toEqual([512]);
-  expect(light.state.actors.queues.shared.size).toBe(88);
+  expect(light.state.actors.queued).toBe(88);
 });
 
 describe("with 20,000 shards of a job that had trouble", () => {

@@ -45,6 +45,19 @@ describe("a manifest", () => {
     expect(rows).toBe(11);
   });
 
+  test("adds up what each input's source met", () => {
+    const met = [{ warnings: { marks: 1, twice: 3 } }, {}, { warnings: { twice: 4 } }];
+    const made = manifest([
+      met.map((said, shard) => receiptOf(0, shard, said)),
+      [receiptOf(1, 0, { rows: 5 })],
+    ]);
+    expect(made.inputs.map(({ warnings }) => warnings)).toEqual([
+      { marks: 1, twice: 7 },
+      undefined,
+    ]);
+    expect(parseManifest(manifestBytes(made))).toEqual(made);
+  });
+
   test("counts reads of each input and of all, and why some were filtered, by name", () => {
     const short = { filtered: { too_short: 2, ambiguous: 1 }, records: 6 };
     const rest = { filtered: { too_short: 4 }, quarantined: 1, skipped: 2, records: 10 };

@@ -5,12 +5,15 @@ import { decide, newHeadState } from "../../../head/core/core.ts";
 import type {
   Caller,
   Effect,
+  Flight,
   HeadConfig,
   HeadEvent,
   HeadState,
+  WorkerView,
 } from "../../../head/core/events.ts";
 import { needOf } from "../../../head/core/step.ts";
 import { emptyState, type Fact, stateSnapshot } from "../../../head/core/facts.ts";
+import { minus, NO_RESOURCES, plus, UNITS } from "../../../runtime/resources/resources.ts";
 import { canonicalJson, sha256Hex } from "../../../runtime/ids.ts";
 import type { DatasetSpec, Done, Outcome, Receipt, Report } from "../../../runtime/messages.ts";
 import { solve } from "../../../solver/solve.ts";
@@ -209,8 +212,32 @@ function expectLoads(state: HeadState): void {
     const living = [...worker.lives].map((id) => state.actors.entries.get(id)?.record);
     const named = [...starting, ...living].filter((it) => it && it.options.name !== null);
     expect(worker.named, `named at ${name}`).toBe(named.length);
+    expectHeld(state, name, worker, flights);
     expect([...worker.tasks].sort()).toEqual(flights.map((it) => it.assignment.task).sort());
   }
+}
+
+/** What is free of a worker is what nobody holds, and nothing is over-committed. */
+function expectHeld(
+  state: HeadState,
+  name: string,
+  { room, seats, load, slots, ends }: WorkerView,
+  flights: readonly Flight[],
+): void {
+  expect(seats, `seats of ${name}`).toBe(Math.min(load, slots));
+  const living = [...state.actors.entries.values()].filter(({ worker }) => worker === name);
+  const grants = [
+    ...flights.flatMap(({ grant }) => grant ?? []),
+    ...living.flatMap(({ grant }) => grant ?? []),
+    ...[...ends.values()].flatMap(({ grant }) => grant ?? []),
+  ];
+  for (const lane of state.tasks.workers.get(name)?.lanes ?? []) grants.push(...lane.grants);
+  const slot = { ...NO_RESOURCES, cpu: UNITS };
+  const held = [
+    ...grants.map(({ resources }) => resources),
+    ...Array.from({ length: seats }, () => slot),
+  ];
+  expect(minus(room.total, held.reduce(plus, NO_RESOURCES)), `free of ${name}`).toEqual(room.free);
 }
 
 export function effectsOf<Type extends Effect["type"]>(

@@ -3,7 +3,6 @@
  * values and stays; `hang ROOT` begins a put in a store of its own and stays amid it.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ProcessId } from "../../../runtime/ids.ts";
 import { regionStatus } from "../../../runtime/native/regions.ts";
 import { MappedFiles } from "../../../runtime/objects/mapped.ts";
 import { CopiedFiles } from "../../../runtime/objects/copied.ts";
@@ -21,7 +20,6 @@ if (what === "read") {
   view?.release();
 } else {
   const store = new ObjectStore({
-    owner: "00000000000000bb" as ProcessId,
     limitBytes: 2 ** 24,
     root: folder,
   });

@@ -3,11 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { ProcessId } from "../../../runtime/ids.ts";
 import { regionStatus } from "../../../runtime/native/regions.ts";
 import { ObjectStore, type StoreOptions } from "../../../runtime/objects/index.ts";
 
-export const OWNER = "00000000000000aa" as ProcessId;
 export const MIB = 1024 * 1024;
 /** With the addon where it is built, and without. */
 export const WAYS = regionStatus().addon === undefined ? [false] : [true, false];
@@ -28,7 +26,7 @@ function folderIn(parent: string): string {
 
 export function storeOf(options: Partial<StoreOptions> = {}): ObjectStore {
   const root = options.root ?? sharedFolder();
-  const store = new ObjectStore({ owner: OWNER, limitBytes: 8 * MIB, ...options, root });
+  const store = new ObjectStore({ limitBytes: 8 * MIB, ...options, root });
   onTestFinished(() => store.close());
   return store;
 }

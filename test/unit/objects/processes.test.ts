@@ -48,7 +48,7 @@ describe.each(WAYS)("processes (addon: %s)", (native) => {
     expect(sweepDead(root, undefined)).toBe(0);
     expect(store.sweep()).toBe(0);
     await kill(child);
-    expect(new ObjectReader(store.folder, native).open(place)).toBeUndefined();
+    expect(new ObjectReader(store.folder, { native }).open(place)).toBeUndefined();
     expect(readdirSync(join(store.folder, "idle"))).toHaveLength(1);
     expect(store.sweep()).toBe(1);
     expect(readdirSync(join(store.folder, "idle"))).toEqual([]);

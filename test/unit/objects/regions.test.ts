@@ -9,6 +9,12 @@ import { diskFolder, sharedFolder } from "./fixture.ts";
 
 const { addon, text } = regionStatus();
 
+test("is built by the set-up alone: npm would build what lies at the root", () => {
+  const root = join(import.meta.dirname, "..", "..", "..");
+  expect(existsSync(join(root, "binding.gyp"))).toBe(false);
+  expect(existsSync(join(root, "runtime", "native", "binding.gyp"))).toBe(true);
+});
+
 test("says aloud how objects are had", () => {
   expect(text).toMatch(addon === undefined ? /copied/ : /mapped/);
 });

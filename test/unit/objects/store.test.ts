@@ -1,5 +1,5 @@
 /** The object store of one node, by the addon and by copies: one promise, two ways. */
-import { readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tableFromArrays, tableFromIPC, tableToIPC } from "apache-arrow";
@@ -56,7 +56,7 @@ describe.each(WAYS)("a store (addon: %s)", (native) => {
   test("is read by who has its folder; a name shows only whole objects", async () => {
     const store = storeOf({ native });
     const { id } = await store.put("job", valuesOf(9, 2));
-    const reader = new ObjectReader(store.folder, native);
+    const reader = new ObjectReader(store.folder, { native });
     expect(reader.open({ job: "job", id })?.array).toEqual(valuesOf(9, 2));
     const other = "f".repeat(32);
     expect(reader.open({ job: "job", id: other })).toBeUndefined();
@@ -74,7 +74,7 @@ describe.each(WAYS)("a store (addon: %s)", (native) => {
     const store = storeOf({ native });
     const id = "f".repeat(32);
     const small = await store.reserve("job", 8);
-    await new ObjectReader(store.folder, native).write({ job: "job", id }, valuesOf(1024, 1));
+    await new ObjectReader(store.folder, { native }).write({ job: "job", id }, valuesOf(1024, 1));
     expect(() => store.adopt("job", id, small)).toThrow(/OBJECT_INVALID/);
     const grant = await store.reserve("job", 8);
     expect(() => store.adopt("job", id, grant)).toThrow(/OBJECT_LOST/);
@@ -86,7 +86,7 @@ describe.each(WAYS)("a store (addon: %s)", (native) => {
   test("refuses files that are no objects", async () => {
     const store = storeOf({ native });
     const { id } = await store.put("job", valuesOf(9, 2));
-    const reader = new ObjectReader(store.folder, native);
+    const reader = new ObjectReader(store.folder, { native });
     const [other, short] = ["e".repeat(32), "d".repeat(32)];
     writeFileSync(join(store.folder, "jobs", "job", other), Buffer.alloc(4096, 7));
     writeFileSync(join(store.folder, "jobs", "job", short), "x");
@@ -110,7 +110,7 @@ describe.each(WAYS)("a store (addon: %s)", (native) => {
     await store.close();
     await expect(late).rejects.toThrow(/CANCELLED|STORAGE_FAILED/);
     await expect(store.put("job", new Uint8Array(9))).rejects.toThrow(/CANCELLED/);
-    expect([...readdirSync(root), ...readdirSync(spillRoot)]).toEqual([]);
+    expect([root, spillRoot].filter((folder) => existsSync(folder))).toEqual([]);
   });
 
   test("waits for room, and says after a bound that it is full", async () => {

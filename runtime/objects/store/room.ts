@@ -3,9 +3,10 @@
  * OBJECT_STORE_FULL. What is free, and how more becomes so, is the store's to say.
  * Invariant: granted bytes never exceed what `tryGrant` allows; each waiter is answered once.
  */
-import type { Clock } from "../clock.ts";
-import { SystemError } from "../errors.ts";
-import { OBJECT_ROOM_LOOK_MS, OBJECT_WAITERS_MAX } from "./limits.ts";
+import type { Clock } from "../../clock.ts";
+import { SystemError } from "../../errors.ts";
+import type { Writer } from "../files.ts";
+import { OBJECT_ROOM_LOOK_MS, OBJECT_WAITERS_MAX } from "../limits.ts";
 
 /** What is asked for. */
 export interface Ask {
@@ -14,6 +15,8 @@ export interface Ask {
   readonly bytes: number;
   /** This process writes the object: into memory that it kept, if some fits. */
   readonly mayReuse: boolean;
+  /** Another process that writes it, into memory that it kept. */
+  readonly writer?: Writer | undefined;
 }
 
 export interface RoomParts<Grant> {

@@ -4,10 +4,10 @@
  */
 import { copyFile, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { SystemError } from "../errors.ts";
-import type { TakenObject, Write } from "./files.ts";
-import { decodeHeader, HEADER_BYTES, type ObjectHeader } from "./header.ts";
-import { OBJECT_STEP_BYTES } from "./limits.ts";
+import { SystemError } from "../../errors.ts";
+import type { TakenObject, Write } from "../files.ts";
+import { decodeHeader, HEADER_BYTES, type ObjectHeader } from "../header.ts";
+import { OBJECT_STEP_BYTES } from "../limits.ts";
 
 export class SpillFolder {
   readonly #path: string;
@@ -18,7 +18,7 @@ export class SpillFolder {
 
   /** Copies an object's file. @throws {SystemError} STORAGE_FAILED; nothing is left then. */
   async write(id: string, taken: TakenObject): Promise<void> {
-    const path = this.#pathOf(id);
+    const path = this.pathOf(id);
     try {
       await copyFile(taken.path, `${path}.new`);
       await rename(`${path}.new`, path);
@@ -37,7 +37,7 @@ export class SpillFolder {
     id: string,
     use: (header: ObjectHeader, fill: (write: Write) => Promise<void>) => Promise<void>,
   ): Promise<void> {
-    const path = this.#pathOf(id);
+    const path = this.pathOf(id);
     const file = await open(path, "r").catch((thrown: unknown) => {
       throw new SystemError("OBJECT_LOST", "its copy on disk can't be read", { uri: path }, thrown);
     });
@@ -65,10 +65,11 @@ export class SpillFolder {
   }
 
   async remove(id: string): Promise<void> {
-    await rm(this.#pathOf(id), { force: true });
+    await rm(this.pathOf(id), { force: true });
   }
 
-  #pathOf(id: string): string {
+  /** Where an object's copy is. */
+  pathOf(id: string): string {
     return join(this.#path, id);
   }
 }
