@@ -132,19 +132,22 @@ async function controlWarnings(
   { qc }: PipelineOptions,
 ): Promise<string[]> {
   const controlled = new Set(summaries.map(({ input }) => input));
-  const others = inputs.filter((_, input) => !controlled.has(input));
-  const uncontrolled = qc === undefined ? [] : others.map(({ uri: file }) => NO_QUALITIES(file));
+  const rest = inputs.filter((_, input) => !controlled.has(input));
+  const uncontrolled = qc === undefined ? [] : rest.map(({ uri: file }) => noQualities(file));
   const said: string[] = [];
   for (const { file, kind } of reports) {
     if (kind !== "qc") continue;
     const { warnings } = parseSampleQc(await readSealed(joinUri(uri, file)));
-    said.push(...warnings.map(({ text }) => text));
+    // Of reads too short to embed is told below, where they are embedded.
+    const others = warnings.filter(({ warning }) => warning !== "shortMedian");
+    said.push(...others.map(({ text }) => text));
   }
-  return [...said, ...inputWarnings(others), ...uncontrolled];
+  return [...said, ...inputWarnings(rest), ...uncontrolled];
 }
 
-const NO_QUALITIES = (file: string): string =>
-  `${file}: FASTA has no qualities, so there was no quality control of it`;
+function noQualities(file: string): string {
+  return `${file}: FASTA has no qualities, so there was no quality control of it`;
+}
 
 /** The input, lazily, and its files. */
 async function recordsOf(options: PipelineOptions) {

@@ -1,4 +1,5 @@
 /** Time as an argument: links, heads and agents take it, so that a simulator can be it. */
+import { DEADLINE_MS_MAX } from "./limits.ts";
 
 export interface Clock {
   /** Milliseconds; never goes back. */
@@ -16,7 +17,8 @@ export interface Clock {
 export const processClock: Clock = {
   now: () => performance.now(),
   after: (ms, callback) => {
-    const timer = setTimeout(callback, ms).unref();
+    // A timer of more would call back at once.
+    const timer = setTimeout(callback, Math.min(ms, DEADLINE_MS_MAX)).unref();
     return () => clearTimeout(timer);
   },
   soon: (callback) => void setImmediate(callback),

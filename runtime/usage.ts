@@ -20,6 +20,12 @@ export function checkCount(what: string, value: number, least: number, most: num
   throw usage(`${what} is a whole number from ${least} to ${most}, not ${value}`);
 }
 
+/** @throws {SystemError} USAGE unless it is true or false. */
+export function checkBoolean(what: string, value: unknown): void {
+  if (typeof value === "boolean") return;
+  throw usage(`${what} is true or false, not ${String(value)}`);
+}
+
 /** What user code passed is wrong. */
 export function usage(what: string): SystemError {
   return new SystemError("USAGE", what);

@@ -26,7 +26,7 @@ export const RECIPES_MAX = 100_000;
 export const RECIPES_BYTES_MAX = 64 * 1024 * 1024;
 /** Times that one object is made again: nodes that are lost that often are lost for a reason. */
 export const RECIPE_TRIES = 3;
-/** Lost arguments that one attempt of a task tells of, ~200 bytes each: the next tells of others. */
+/** Lost arguments that one attempt of a task tells of, ~200 bytes each; the next tells the rest. */
 export const LOST_TOLD_MAX = 1_000;
 /** Bytes from which an object's memory is used again: below, a new file costs less than a lock. */
 export const OBJECT_REUSE_BYTES = 256 * 1024;

@@ -318,14 +318,18 @@ function idleOf({ job, id }: Place, of: Pick<Idle, "region" | "path" | "isOwn" |
   return { ...of, bytes: of.region.bytes, was: id, job };
 }
 
+/**
+ * Under its lock to the end: a reader that has opened the file and gets the lock next finds a file
+ * without a name, and never maps what is cut off under it.
+ */
 function discard({ region, path, writer, was }: Idle): void {
-  region.close();
   if (writer !== undefined) {
     // Its writer may stand still with the file open: the memory is free all the same.
     emptyFile(path);
     writer.forget(was);
   }
   rmSync(path, { force: true });
+  region.close();
 }
 
 /** Takes a file's memory away under who has it mapped: nobody may read it any more. */

@@ -161,7 +161,9 @@ export class ObjectStore {
       if (found === undefined) throw new SystemError("OBJECT_LOST", "nothing was sealed");
       const { header, bytes: taken } = found;
       if (header.id !== id) throw new SystemError("OBJECT_INVALID", "another object was sealed");
-      if (taken > grant.bytes || this.#entries.has(id)) {
+      // Its file is that object's, whoever says that it is another.
+      if (this.#entries.has(id)) throw new SystemError("OBJECT_INVALID", "it is here already");
+      if (taken > grant.bytes) {
         this.#files.remove({ job, id }, taken);
         throw new SystemError("OBJECT_INVALID", `${taken} bytes were sealed for ${grant.bytes}`);
       }
@@ -520,6 +522,14 @@ export class ObjectStore {
         this.#shared.set(id, entry);
       });
       await spill.remove(id);
+    } catch (thrown) {
+      // What can't be read once is gone for all who ask, and takes no room any more.
+      const isLost = thrown instanceof SystemError && thrown.code === "OBJECT_LOST";
+      if (isLost && this.#entries.get(id) === entry) {
+        this.#leave(id, entry, `lost: ${thrown.what}`);
+        entry.isReleased = true;
+      }
+      throw thrown;
     } finally {
       entry.moving = undefined;
       settle();

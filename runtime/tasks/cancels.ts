@@ -56,13 +56,13 @@ export class Cancels {
   }
 
   async #sayOne(force: boolean): Promise<void> {
-    const all = [...this.#waiting].filter(([, isForced]) => isForced === force);
-    const numbers = Uint32Array.from(all.slice(0, SUBMIT_TASKS_MAX), ([number]) => number);
+    const numbers = this.#firstOf(force);
     try {
       await this.#request(numbers, force);
     } catch (thrown) {
-      if (toSystemError(thrown).code !== "LEADER_CHANGED") throw thrown;
-      // Who leads is known by now, or will be.
+      const { code } = toSystemError(thrown);
+      // Who leads is known by now, or will be; and there will be room.
+      if (code !== "LEADER_CHANGED" && code !== "OVERLOADED") throw thrown;
       await new Promise<void>((go) => void this.#clock.after(SUBMIT_RETRY_MS, go));
       return;
     }
@@ -70,5 +70,16 @@ export class Cancels {
       // Meanwhile it may have been wanted by force.
       if (this.#waiting.get(number) === force) this.#waiting.delete(number);
     }
+  }
+
+  /** As many as one request takes; those that wait behind them aren't looked at. */
+  #firstOf(force: boolean): Uint32Array {
+    const numbers: number[] = [];
+    for (const [number, isForced] of this.#waiting) {
+      if (isForced !== force) continue;
+      numbers.push(number);
+      if (numbers.length === SUBMIT_TASKS_MAX) break;
+    }
+    return Uint32Array.from(numbers);
   }
 }

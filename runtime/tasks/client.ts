@@ -27,6 +27,7 @@ import {
   SUBMIT_RETRY_MS,
   SUBMIT_RETRY_MS_MAX,
   SUBMITS_UNDER_WAY_MAX,
+  TASK_NUMBER_MAX,
   TASKS_ALIVE_MS,
   TASKS_OPEN_MAX,
 } from "./limits.ts";
@@ -67,6 +68,9 @@ interface Heard {
   readonly life: number;
   readonly upTo: number;
 }
+
+/** A frame of which so small a part is open is packed anew. */
+const FRAME_SHRINKS_AT = 4;
 
 /** An epoch under which nothing leaves. */
 const UNKNOWN = -1;
@@ -144,6 +148,9 @@ export class TaskClient implements TaskSpace {
     if (this.#closed !== undefined) throw this.#closed;
     if (this.#open >= TASKS_OPEN_MAX) {
       throw new SystemError("OVERLOADED", `${TASKS_OPEN_MAX} tasks of this process are open`);
+    }
+    if (this.#nextNumber > TASK_NUMBER_MAX) {
+      throw new SystemError("OVERLOADED", `${TASK_NUMBER_MAX} tasks are of this process already`);
     }
     const kind = this.#kinds.of(program, type, options);
     const sent = this.recipes?.latestAmong(args) ?? args;
@@ -225,7 +232,7 @@ export class TaskClient implements TaskSpace {
     if (task.isOver || recipes === undefined || args === undefined) return;
     this.#takeOut(task);
     this.#mending.add(task);
-    Promise.all(lost.map(([id]) => recipes.rebuildSince(id, knew)))
+    Promise.all(lost.map(async ([id]) => await recipes.rebuildSince(id, knew)))
       .then(() => {
         if (!this.#mending.delete(task)) return;
         const now = recipes.latestAmong(decodeArguments(args));
@@ -284,9 +291,15 @@ export class TaskClient implements TaskSpace {
     this.#tasks.delete(task.number);
     this.#cancels.forget(task.number);
     const frame = task.frame as TaskFrame | undefined;
-    if (frame === undefined || --frame.open > 0) return;
-    this.#frames.delete(frame);
-    frame.clear();
+    if (frame === undefined) return;
+    frame.open -= 1;
+    if (frame.open === 0) {
+      this.#frames.delete(frame);
+      frame.clear();
+    } else if (frame.open <= frame.numbers.length / FRAME_SHRINKS_AT) {
+      // What one that is long open keeps of its frame shrinks with it.
+      frame.columns((number) => this.#tasks.has(number));
+    }
   }
 
   /** An open task that is to leave again. */
@@ -469,7 +482,9 @@ export class TaskClient implements TaskSpace {
     this.#isSaying = true;
     this.#words += 1;
     const said = { epoch: this.#epoch, life: this.#life, upTo: this.#endsUpTo };
-    this.#head.request({ op: "task-ends", ...said }, FOREVER).then(
+    // Numbers rise: the first one that is open is the lowest.
+    const below = this.#tasks.keys().next().value ?? this.#nextNumber;
+    this.#head.request({ op: "task-ends", ...said, below }, FOREVER).then(
       (answer) => this.#said(said, answer),
       () => this.#unsaid(),
     );
@@ -497,6 +512,7 @@ export class TaskClient implements TaskSpace {
       frame.leftUnder = UNKNOWN;
       this.#enqueue(frame);
     }
+    this.#cancels.sayAgain();
   }
 
   /** While tasks are open: their owner is there, and hears who leads. */

@@ -4,7 +4,7 @@
  */
 import type { Identity } from "../ids.ts";
 import type { FrameOfTasks, OpenTask } from "./handle.ts";
-import { SUBMIT_BYTES_MAX, SUBMIT_TASKS_MAX } from "./limits.ts";
+import { SUBMIT_BYTES_MAX, SUBMIT_NEAR_MAX, SUBMIT_TASKS_MAX } from "./limits.ts";
 import type { TaskGroup, TaskSubmit } from "./wire.ts";
 
 /** Where a task's largest object is. */
@@ -37,6 +37,7 @@ export class OpenFrame {
   /** Whether one more task has room. */
   hasRoom(bytes: number): boolean {
     const n = this.#tasks.length;
+    if (this.#near.size >= SUBMIT_NEAR_MAX) return false;
     return n === 0 || (n < SUBMIT_TASKS_MAX && this.#bytes + bytes <= SUBMIT_BYTES_MAX);
   }
 
@@ -126,7 +127,7 @@ export class TaskFrame implements FrameOfTasks {
     const left: Columns = {
       numbers: Uint32Array.from(kept, (i) => numbers[i] ?? 0),
       ends: Uint32Array.from(slices, (slice) => (at += slice.length)),
-      args: Buffer.concat(slices),
+      args: joined(slices),
       near: kept.flatMap((i, index) => {
         const place = places.get(i);
         return place === undefined ? [] : [{ ...place, index }];
@@ -148,4 +149,15 @@ export class TaskFrame implements FrameOfTasks {
   clear(): void {
     this.#columns = { numbers: NONE, ends: NONE, args: NO_BYTES, near: [] };
   }
+}
+
+/** In memory of its own: what a pool lends keeps all of the pool. */
+function joined(slices: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(slices.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const slice of slices) {
+    all.set(slice, at);
+    at += slice.length;
+  }
+  return all;
 }

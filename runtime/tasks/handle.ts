@@ -6,8 +6,8 @@ import type { ProcessId } from "../ids.ts";
 /** A task that was submitted. It is a promise of the task's result, too. */
 export interface TaskHandle<Result> extends PromiseLike<Result> {
   /**
-   * What lists and `ligase explain task` call it by. Another one once it had to leave again, because
-   * an argument was lost and made again.
+   * What lists and `ligase explain task` call it by. Another one once it had to leave again,
+   * because an argument was lost and made again.
    */
   readonly id: string;
   /** `waiting`: not with the head yet. `submitted`: waits for a worker there, or runs. */

@@ -2,8 +2,12 @@
 
 /** Tasks of one process that have no result yet; each takes ~300 B beside its arguments. */
 export const TASKS_OPEN_MAX = 4_000_000;
+/** The last number of a process's tasks: 32 bits, less those that are open; 23 h at 50,000/s. */
+export const TASK_NUMBER_MAX = 2 ** 32 - 1 - TASKS_OPEN_MAX;
 /** Tasks in one frame from their owner: more would wait for each other. */
 export const SUBMIT_TASKS_MAX = 4_096;
+/** Of them those with an object: where it is takes ~50 B and 7 values of the frame. */
+export const SUBMIT_NEAR_MAX = 1_024;
 /** Bytes of their arguments: with numbers and group they fit a frame. */
 export const SUBMIT_BYTES_MAX = 320 * 1024;
 /** Frames of tasks that one process has on their way to the head. */
@@ -18,6 +22,8 @@ export const MAP_TASKS_AHEAD = 4_096;
 
 /** Tasks that one executor is given ahead of the one it runs: 20 ms of the shortest ones. */
 export const EXECUTOR_TASKS_AHEAD = 512;
+/** Milliseconds that one program's tasks have a slot of which another program's wait for one. */
+export const LANE_TURN_MS = 100;
 /** Executors of tasks on one worker. */
 export const TASK_EXECUTORS_MAX = 256;
 /** Milliseconds that an executor of tasks beyond one a core is kept without any. */

@@ -14,7 +14,7 @@ import {
   resourcesOf,
   selectorOf,
 } from "../resources/resources.ts";
-import { checkChoice, checkCount, checkNames, usage } from "../usage.ts";
+import { checkBoolean, checkChoice, checkCount, checkNames, usage } from "../usage.ts";
 import type { TaskGroup } from "./wire.ts";
 
 export interface TaskOptions {
@@ -62,7 +62,11 @@ export function groupOf(program: Program, type: TaskType, options: TaskOptions):
   checkCount("priority", priority, -PRIORITY_MAX, PRIORITY_MAX);
   checkCount("maxRetries", maxRetries, 0, TASK_RETRIES_MAX);
   checkChoice("result", result, ["value", "object"]);
-  const isDeadline = deadlineMs === undefined || (deadlineMs >= 0 && deadlineMs <= DEADLINE_MS_MAX);
+  checkBoolean("retryErrors", retryErrors);
+  checkBoolean("pure", pure);
+  const isNumber = typeof deadlineMs === "number";
+  const isInBounds = isNumber && deadlineMs >= 0 && deadlineMs <= DEADLINE_MS_MAX;
+  const isDeadline = deadlineMs === undefined || isInBounds;
   if (!isDeadline) throw usage(`deadlineMs is 0 to ${DEADLINE_MS_MAX}, not ${deadlineMs}`);
   return {
     program,

@@ -127,16 +127,18 @@ export const taskCancel = v.object({
 });
 
 /**
- * The owner has all ends up to this one of this epoch and life. Said also to learn who leads, and what it
- * knows: answered with `{open}`, how many tasks of the owner are here or ended without its having
- * heard so. 0 for an owner that has some which were taken: they are lost (it was silent for too
- * long), and have to be said again.
+ * The owner has all ends up to this one of this epoch and life. Said also to learn who leads, and
+ * what it knows: answered with `{open}`, how many tasks of the owner are here or ended without its
+ * having heard so. 0 for an owner that has some which were taken: they are lost (it was silent for
+ * too long), and have to be said again.
  */
 export const taskEndsHeard = v.object({
   op: v.literal("task-ends"),
   epoch: count,
   life: count,
   upTo: count,
+  /** It has an outcome of all its tasks with lower numbers. */
+  below: count,
 });
 
 /**

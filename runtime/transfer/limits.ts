@@ -8,7 +8,7 @@ export const TRANSFER_STAGE_BYTES = 64 * 1024;
 export const TRANSFER_CONNECT_MS = 5_000;
 /** Milliseconds in which no byte of a transfer came, until it is given up. */
 export const TRANSFER_SILENT_MS = 10_000;
-/** Milliseconds that an unused connection is kept: a handshake costs both ends ~1.5 ms each. */
+/** Milliseconds that an unused connection is kept: a handshake costs ~1.5 ms, both together. */
 export const TRANSFER_IDLE_MS = 10_000;
 /** Milliseconds that a token is good for: what is asked for is fetched at once. */
 export const TRANSFER_TOKEN_MS = 30_000;

@@ -54,7 +54,11 @@ beforeAll(async () => {
 afterAll(() => cleanUp());
 
 const run = async (command: string, args: readonly string[]): Promise<string> => {
-  const options = { cwd: place.folder, env: environment(place), timeout: LIMIT_MS * patience() };
+  const options = {
+    cwd: place.folder,
+    env: environment(place),
+    timeout: Math.ceil(LIMIT_MS * patience()),
+  };
   const ended = await execute(command, args, options).catch((thrown: unknown) => thrown);
   const { stdout, stderr, code = 0 } = ended as { stdout: string; stderr: string; code?: number };
   return code === 0 ? "" : `exit ${code}: ${stdout}${stderr}`;

@@ -49,7 +49,13 @@ export function taskRequest(command: Command, leads: number): Request | undefine
         force: words.includes("force"),
       };
     case "task-ends":
-      return { op: "task-ends", epoch, life: Number(options["life"] ?? 1), upTo: Number(subject) };
+      return {
+        op: "task-ends",
+        epoch,
+        life: Number(options["life"] ?? 1),
+        upTo: Number(subject),
+        below: 0,
+      };
     case "drain":
       return { op: "drain", worker: workerId(subject), on: !words.includes("off") };
     case "summary":

@@ -10,6 +10,7 @@ import { type ItemHandlers, type ItemLink } from "../../runtime/actor/items.ts";
 import { Fifo } from "../../runtime/actor/queues.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import { SystemError, toSystemError } from "../../runtime/errors.ts";
+import { decodeEncoded, encodeValue } from "../../runtime/frame/codec.ts";
 import { PEERS_MAX } from "../../runtime/limits.ts";
 import type { Owner } from "../../runtime/messages.ts";
 import { heardItem, type ResultItem, TASK_ERROR, TASK_VALUE } from "../../runtime/tasks/items.ts";
@@ -21,6 +22,8 @@ export interface OwnerPorts {
   readonly open: (owner: Owner, handlers: ItemHandlers) => ItemLink;
   /** The owner has the result of the task at this position, or is gone for good. */
   readonly onHeard: (position: number, isError: boolean) => void;
+  /** The owner is there, as far as is known, and couldn't be given the result of this task. */
+  readonly onLost: (position: number, error: SystemError) => void;
   /** After all of a frame were heard. */
   readonly onHeardAll: () => void;
 }
@@ -29,6 +32,8 @@ export interface OwnerPorts {
 interface Unheard {
   readonly position: number;
   item: ResultItem;
+  /** Its value as it was when the task ended; undefined when that can't change. */
+  readonly value: Uint8Array | undefined;
 }
 
 export class Owners {
@@ -103,7 +108,7 @@ export class OwnerLine {
       this.#ports.onHeardAll();
       return;
     }
-    const result = { position, item };
+    const result = { position, item, value: keptValue(item) };
     this.#unheard.push(result);
     if (this.#link === undefined) this.#open();
     else this.#give(this.#link, result);
@@ -124,7 +129,7 @@ export class OwnerLine {
     this.#link = link;
     const all = this.#unheard.takeAll();
     this.#unheard.prepend(all);
-    for (const result of all) this.#give(link, result);
+    for (const result of all) this.#give(link, asItWas(result));
   }
 
   #give(link: ItemLink, result: Unheard): void {
@@ -155,11 +160,18 @@ export class OwnerLine {
 
   #lost(error: SystemError): void {
     this.#link = undefined;
+    if (error.code === "ACTOR_DIED") {
+      this.#giveUp();
+      return;
+    }
+    if (this.#unheard.length === 0) {
+      this.#lostSinceMs = undefined;
+      this.#ready();
+      return;
+    }
     const now = this.#ports.clock.now();
     this.#lostSinceMs ??= now;
-    const isOver = now - this.#lostSinceMs >= OWNER_SILENCE_MS;
-    if (error.code === "ACTOR_DIED" || isOver) this.#giveUp();
-    else if (this.#unheard.length === 0) this.#ready();
+    if (now - this.#lostSinceMs >= OWNER_SILENCE_MS) this.#giveBack(error);
     else {
       this.#isWaiting = true;
       this.#ports.clock.after(OWNER_RETRY_MS, () => {
@@ -168,6 +180,19 @@ export class OwnerLine {
         this.#ready();
       });
     }
+  }
+
+  /**
+   * Nobody is known to have these results: the head decides what becomes of their tasks. Later ones
+   * are tried anew, for the owner may be back.
+   */
+  #giveBack(error: SystemError): void {
+    this.#lostSinceMs = undefined;
+    const what = `the task's owner took no result for ${OWNER_SILENCE_MS} ms: ${error.what}`;
+    const unknown = new SystemError("OUTCOME_UNKNOWN", what, error.where);
+    for (const { position } of this.#unheard.takeAll()) this.#ports.onLost(position, unknown);
+    this.#ports.onHeardAll();
+    this.#ready();
   }
 
   #giveUp(): void {
@@ -184,6 +209,23 @@ export class OwnerLine {
     this.#onReady = undefined;
     onReady?.();
   }
+}
+
+/** What the function returned may be written to once it has returned. */
+function keptValue([what, , value]: ResultItem): Uint8Array | undefined {
+  if (what !== TASK_VALUE || typeof value !== "object" || value === null) return undefined;
+  try {
+    return encodeValue(value);
+  } catch {
+    // Then it doesn't cross, and its error does.
+    return undefined;
+  }
+}
+
+function asItWas(result: Unheard): Unheard {
+  const { item, value } = result;
+  if (value === undefined || item[0] !== TASK_VALUE) return result;
+  return Object.assign(result, { item: [TASK_VALUE, item[1], decodeEncoded(value)] as const });
 }
 
 function refusal(error: SystemError): SystemError {

@@ -22,6 +22,7 @@ import type { TaskSaid, TaskWork } from "../../runtime/tasks/orders.ts";
 import { decodeArguments } from "../../runtime/tasks/values.ts";
 import {
   TASK_ABORTED,
+  TASK_DIED,
   TASK_DONE,
   TASK_FAILED,
   TASK_RETURNED,
@@ -81,6 +82,7 @@ export class TaskSite {
       clock,
       open,
       onHeard: (position, isError) => this.#sayings.add(position, isError ? TASK_THREW : TASK_DONE),
+      onLost: (position, error) => this.#sayings.add(position, TASK_DIED, error.toData()),
       onHeardAll: () => this.#sayings.flush(),
     });
   }
@@ -218,16 +220,17 @@ export class TaskSite {
       const args = this.#argumentsOf(running);
       value = args.some(isRef) ? this.#withValues(running, args) : this.#call(running, args);
       if (batch.work.group.result === "object") value = this.#put(running, value);
+      // Looking at what the function returned may run more of the user's code.
+      if (isThenable(value)) {
+        this.#wait(running, value);
+        return false;
+      }
     } catch (thrown) {
       this.#fail(running, running.failure(thrown));
       return true;
     }
-    if (!isThenable(value)) {
-      this.#succeed(running, value);
-      return true;
-    }
-    this.#wait(running, value);
-    return false;
+    this.#succeed(running, value);
+    return true;
   }
 
   #argumentsOf({ batch, index }: Running): readonly unknown[] {

@@ -41,6 +41,7 @@ export interface ListAsk {
 }
 
 const FILTERS = ["job", "state", "object"] as const;
+const STATES: readonly ObjectState[] = ["shared", "spilled", "copy"];
 
 /**
  * A page of a node's objects behind a number, the oldest first, filtered before any cut.
@@ -51,6 +52,10 @@ export async function listObjects(store: ScannedStore, ask: ListAsk): Promise<Ob
   for (const name of Object.keys(filter)) {
     if (FILTERS.some((known) => known === name)) continue;
     throw new SystemError("USAGE", `objects are filtered by ${FILTERS.join(", ")}, not ${name}`);
+  }
+  const { state } = filter;
+  if (state !== undefined && !STATES.some((known) => known === state)) {
+    throw new SystemError("USAGE", `an object's state is ${STATES.join(", ")}, not ${state}`);
   }
   const entries: ObjectEntry[] = [];
   let last = after;

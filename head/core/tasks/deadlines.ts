@@ -3,6 +3,7 @@
  * run have theirs at their executor. Pieces of which nothing is open any more are swept when they
  * are the half of the heap.
  */
+import { TASK_SLICE } from "../../../runtime/tasks/limits.ts";
 import { ASKED, WAITING } from "../task-store/columns.ts";
 import type { Due, TasksState } from "../task-store/types.ts";
 import { endUntold, lateError } from "./ends.ts";
@@ -51,11 +52,14 @@ function takeFirst(heap: Due[]): void {
   }
 }
 
-/** Ends what waits and is late. */
-export function endLate(tasks: TasksState, nowMs: number): void {
+/** Ends what waits and is late, about TASK_SLICE of them. @returns whether there may be more. */
+export function endLate(tasks: TasksState, nowMs: number): boolean {
   const { due, columns } = tasks;
+  let left = TASK_SLICE;
   for (let first = due[0]; first !== undefined && first.dueMs <= nowMs; first = due[0]) {
+    if (left <= 0) return true;
     takeFirst(due);
+    left -= first.piece.numbers?.length ?? 0;
     const { series, numbers } = first.piece;
     for (const number of numbers ?? []) {
       const row = series.owner.numbers.rowOf(number);
@@ -64,4 +68,5 @@ export function endLate(tasks: TasksState, nowMs: number): void {
       if (state === WAITING || state === ASKED) endUntold(tasks, row, lateError());
     }
   }
+  return false;
 }

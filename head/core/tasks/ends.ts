@@ -65,6 +65,13 @@ export function markOver(tasks: TasksState, owner: TaskOwner, number: number): v
   tasks.pages += owner.numbers.openPages - before;
 }
 
+/** The owner has an outcome of all its tasks below this number. */
+export function markOverBelow(tasks: TasksState, owner: TaskOwner, number: number): void {
+  const before = owner.numbers.openPages;
+  owner.numbers.setOverBelow(number);
+  tasks.pages += owner.numbers.openPages - before;
+}
+
 /** The owner has all up to this end. */
 export function heardEnds(owner: TaskOwner, upTo: number): void {
   const n = Math.min(owner.ends.length, upTo - owner.endsFrom + 1);

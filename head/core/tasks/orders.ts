@@ -58,15 +58,17 @@ export function sendOrders(state: HeadState, step: Step, worker: TaskWorker, now
     [blocks, bytes, rows] = [[], 0, 0];
   };
   for (const run of out.tasks) {
+    const own = BLOCK_BYTES + TEXT_WEIGHT * run.series.group.key.length;
     for (let at = 0; at < run.rows.length; ) {
-      const n = fitting(tasks, run.rows, at, TASK_ORDER_BYTES - bytes, TASKS_PER_FRAME_MAX - rows);
+      const room = { bytes: TASK_ORDER_BYTES - bytes - own, rows: TASKS_PER_FRAME_MAX - rows };
+      const n = fitting(tasks, run.rows, at, { ...room, isEmpty: blocks.length === 0 });
       if (n === 0 || blocks.length === TASK_ORDER_BLOCKS_MAX) {
         leave();
         continue;
       }
       const block = blockOf(tasks, run.lane, run.series, run.rows.slice(at, at + n), nowMs);
       blocks.push(block);
-      bytes += block.args.length + BLOCK_BYTES;
+      bytes += block.args.length + n * ROW_BYTES + own;
       rows += n;
       at += n;
     }
@@ -86,8 +88,9 @@ export function sendOrders(state: HeadState, step: Step, worker: TaskWorker, now
 
 const NOTHING = { tasks: [], revoke: [], abort: [] };
 
-/** About what a block's group, owner and other fields take. */
+/** About what a block's owner and other fields take, and a character of its group's text. */
 const BLOCK_BYTES = 1_024;
+const TEXT_WEIGHT = 2;
 /** About what a row takes beside its arguments. */
 const ROW_BYTES = 9;
 
@@ -96,15 +99,14 @@ function fitting(
   { columns }: TasksState,
   rows: readonly number[],
   from: number,
-  bytesLeft: number,
-  rowsLeft: number,
+  room: { readonly bytes: number; readonly rows: number; readonly isEmpty: boolean },
 ): number {
-  let left = bytesLeft;
+  let left = room.bytes;
   let n = 0;
-  for (let i = from; i < rows.length && n < rowsLeft; i += 1) {
+  for (let i = from; i < rows.length && n < room.rows; i += 1) {
     const row = rows[i] ?? 0;
     left -= columns.endOf(row) - columns.startOf(row) + ROW_BYTES;
-    if (left < 0 && (n > 0 || bytesLeft < TASK_ORDER_BYTES)) break;
+    if (left < 0 && (n > 0 || !room.isEmpty)) break;
     n += 1;
   }
   return n;

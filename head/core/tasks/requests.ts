@@ -26,10 +26,10 @@ import {
   taskOwnerKey,
   taskOwnerOf,
 } from "../task-store/registry.ts";
-import type { Piece, Series, TaskOwner, TasksState } from "../task-store/types.ts";
+import type { Piece, Series, TasksState } from "../task-store/types.ts";
 import { pushDue } from "./deadlines.ts";
 import { lookAtShape } from "./dispatch.ts";
-import { cancelledError, endUntold, heardEnds, markOver, tellEnd } from "./ends.ts";
+import { cancelledError, endUntold, heardEnds, markOver, markOverBelow, tellEnd } from "./ends.ts";
 import { departing, nameOf } from "./orders.ts";
 import { laneOfRow } from "./lanes.ts";
 import { ask, enqueue } from "./queues.ts";
@@ -145,10 +145,6 @@ function takeTask(
   switch (known.kind) {
     case "over":
       return;
-    case "unwanted":
-      markOver(tasks, owner, at.number);
-      tellEnd(tasks, owner, at.number, cancelledError());
-      return;
     case "row":
       unblank(tasks, known.row, index, piece, at);
       return;
@@ -203,7 +199,11 @@ export function cancelTasks(
   for (const number of numbers) {
     const known = owner.numbers.get(number);
     if (known.kind === "row") cancelRow(tasks, known.row, force);
-    else if (known.kind === "unseen") markUnwanted(tasks, owner, number);
+    else if (known.kind === "unseen") {
+      // When it comes it is over.
+      markOver(tasks, owner, number);
+      tellEnd(tasks, owner, number, cancelledError());
+    }
   }
   step.effects.push({ type: "reply", free: true, caller, value: null });
 }
@@ -216,15 +216,13 @@ function cancelFault(
 ): SystemError | null {
   if (epoch !== durable.epoch.number) return otherLeader(durable.epoch.number);
   const owner = tasks.owners.get(taskOwnerKey(caller));
+  // What it will say again of its tasks comes later than this.
+  if (owner?.gone === true) {
+    return new SystemError("OVERLOADED", "earlier tasks of this process are being ended");
+  }
   const pages = owner?.numbers.missing(numbers) ?? numbers.length;
   if (tasks.pages + pages <= TASK_PAGES_MAX) return null;
   return new SystemError("OVERLOADED", "too many tasks far behind the newest ones are still open");
-}
-
-function markUnwanted(tasks: TasksState, owner: TaskOwner, number: number): void {
-  const before = owner.numbers.openPages;
-  owner.numbers.setUnwanted(number);
-  tasks.pages += owner.numbers.openPages - before;
 }
 
 /** Ends a task, at its worker if it has one. */
@@ -246,11 +244,14 @@ export function heardOfEnds(
   state: HeadState,
   step: Step,
   caller: Caller,
-  { epoch, life, upTo }: RequestOf<"task-ends">,
+  { epoch, life, upTo, below }: RequestOf<"task-ends">,
 ): void {
   const owner = state.tasks.owners.get(taskOwnerKey(caller));
-  const isOfIt = epoch === state.durable.epoch.number && life === owner?.life;
-  if (owner !== undefined && isOfIt) heardEnds(owner, upTo);
+  const isOfEpoch = epoch === state.durable.epoch.number;
+  if (owner !== undefined && isOfEpoch) {
+    markOverBelow(state.tasks, owner, below);
+    if (life === owner.life) heardEnds(owner, upTo);
+  }
   const open = owner === undefined || owner.gone ? 0 : owner.open + owner.ends.length;
   step.effects.push({ type: "reply", free: true, caller, value: { open } });
 }

@@ -82,9 +82,9 @@ function drain(
 /** What this step does for tasks, behind all that came in it. */
 export function advanceTasks(state: HeadState, step: Step, isTick: boolean, nowMs: number): void {
   const { tasks } = state;
-  const isMore = endLeaving(tasks) || settle(state, nowMs);
+  const isMoreLate = endLate(tasks, nowMs);
+  const isMore = endLeaving(tasks) || settle(state, nowMs) || isMoreLate;
   if (isTick) {
-    endLate(tasks, nowMs);
     endSilentTaskOwners(state, nowMs);
     // Shards and actors may have left room, and what waits may claim some by now.
     growable(tasks);

@@ -112,7 +112,7 @@ class MapRun<Item, Result> {
     if (wasExhausted) return;
     const returned = Promise.resolve(this.#iterator.return?.());
     // A source that hangs in its next item can't be waited for once somebody wants an end.
-    if (this.#ports.signal?.aborted === true) returned.catch(() => undefined);
+    if (this.#isTaking || this.#ports.signal?.aborted === true) returned.catch(() => undefined);
     else await returned;
   }
 

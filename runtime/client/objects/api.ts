@@ -90,7 +90,10 @@ export class SharedObjects extends Jobs {
     return waitFor(this.#objects, items, options);
   }
 
-  /** The end of objects, on all nodes; views stay good. Twice is once. */
+  /**
+   * The end of objects, here and where they were put; views stay good. Twice is once. Copies that
+   * other nodes fetched go when their memory is needed, or with the job.
+   */
   release(refs: ObjectRef | readonly ObjectRef[]): Promise<void> {
     return this.#objects.release(refs instanceof ObjectRef ? [refs] : refs);
   }

@@ -7,11 +7,14 @@
  * reachable, whatever becomes of the object; an object put within `inJob` belongs to that job.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { isIdentity } from "../../bus/subjects.ts";
 import { SystemError } from "../../errors.ts";
 import { ObjectRef } from "../../frame/object-ref.ts";
 import type { ProcessId } from "../../ids.ts";
+import { DEADLINE_MS_MAX } from "../../limits.ts";
 import type { ObjectKind, OpenObject } from "../../objects/index.ts";
 import {
+  OBJECT_BYTES_MAX,
   OBJECT_GET_TRIES,
   OBJECT_INLINE_BYTES,
   OBJECT_REFS_PER_ASK,
@@ -108,6 +111,7 @@ export class Objects {
    */
   async put(value: unknown, options: ObjectPutOptions = {}, id?: string): Promise<ObjectRef> {
     this.#check(options.signal);
+    checkWait(options.waitMs);
     const job = this.#jobs.getStore() ?? this.job;
     const payload = payloadOf(value, options);
     if (payload.parts.bytes <= OBJECT_INLINE_BYTES) return this.#inline(job, payload);
@@ -145,6 +149,9 @@ export class Objects {
     const stored: ObjectPlace[] = [];
     for (const ref of refs) {
       checkRef(ref);
+      if (ref.node !== null) placeOf(ref);
+    }
+    for (const ref of refs) {
       this.#remember(ref.id);
       const latest = this.recipes.latest(ref);
       // What is being made again just now goes when it is there.
@@ -152,8 +159,7 @@ export class Objects {
         (made) => this.release([made]),
         () => undefined,
       );
-      const { id, bytes, job, node } = latest;
-      if (node !== null) stored.push({ id, bytes, job, node });
+      if (latest.node !== null) stored.push(placeOf(latest));
     }
     if (stored.length === 0) return;
     const store = await this.#reach();
@@ -193,14 +199,14 @@ export class Objects {
   async #openAt(ref: ObjectRef, options: ObjectGetOptions): Promise<OpenObject> {
     this.#check(options.signal);
     checkRef(ref);
+    checkWait(options.waitMs);
     if (this.#released.has(ref.id)) {
       throw new SystemError("OBJECT_LOST", "this process released it", { object: ref.id });
     }
     if (ref.inline !== undefined) return openImage(ref.id, ref.inline);
+    const place = placeOf(ref);
+    const { id, job } = place;
     const store = await this.#reach();
-    const { id, bytes, job, node } = ref;
-    if (node === null) throw new SystemError("USAGE", "a ref without a node");
-    const place = { id, bytes, job, node };
     if (!(store instanceof StoreDesk)) return await store.open(place, options);
     const { waitMs = OBJECT_WAIT_MS, signal } = options;
     // Between the store's word and the look it may be moved again.
@@ -253,6 +259,23 @@ export class Objects {
 /** @throws {SystemError} USAGE for what is no ref. */
 function checkRef(ref: unknown): void {
   if (!(ref instanceof ObjectRef)) throw new SystemError("USAGE", "an ObjectRef is needed");
+}
+
+/** Where it is, as a store takes it. @throws {SystemError} USAGE for what no store gave out. */
+function placeOf({ id, bytes, job, node }: ObjectRef): ObjectPlace {
+  if (node !== null && isIdentity(node, "worker") && bytes <= OBJECT_BYTES_MAX) {
+    return { id, bytes, job, node };
+  }
+  const what = `no store gave out a ref of ${bytes} bytes on ${node ?? "no node"}`;
+  throw new SystemError("USAGE", what, { object: id });
+}
+
+/** @throws {SystemError} USAGE */
+function checkWait(waitMs = 0): void {
+  // The message that holds it is refused as a whole elsewhere, with all that others asked.
+  if (typeof waitMs === "number" && waitMs >= 0 && waitMs <= DEADLINE_MS_MAX) return;
+  const what = `waitMs is a number of milliseconds from 0 to ${DEADLINE_MS_MAX}`;
+  throw new SystemError("USAGE", what);
 }
 
 async function putHere(

@@ -44,7 +44,7 @@ export class Recipes {
     this.#bytes += recipe.bytes;
     for (const id of this.#kept.keys()) {
       if (this.#kept.size <= RECIPES_MAX && this.#bytes <= RECIPES_BYTES_MAX) return;
-      this.forget(id);
+      void this.forget(id);
     }
   }
 

@@ -74,7 +74,7 @@ export class RemoteObjects implements RemoteStore {
     const node = await this.#nextNode();
     const id = randomBytes(16).toString("hex");
     const header: ObjectHeader = { id, kind, shape, bytes: parts.bytes };
-    const room = { op: "object-room", job, bytes: parts.bytes, waitMs } as const;
+    const room = { op: "object-room", job, bytes: parts.bytes, waitMs: Math.ceil(waitMs) } as const;
     const how = { waitMs: waitMs + ASK_SILENT_MS, signal };
     const { connection, token } = await this.#connect(node, room, how);
     try {

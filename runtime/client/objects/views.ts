@@ -95,9 +95,15 @@ export async function askObjects(
   return { entries, next, total, silent };
 }
 
-/** What each node's memory for objects is used for. @param node - that one alone. */
+/**
+ * What each node's memory for objects is used for.
+ * @param node - that one alone. @throws {SystemError} USAGE for one that isn't there.
+ */
 export async function askMemory(parts: ViewParts, node?: string): Promise<NodeMemory[]> {
   const nodes = (await nodesOf(parts, node)).sort();
+  if (node !== undefined && nodes.length === 0) {
+    throw new SystemError("USAGE", `this cluster has no worker ${node}`);
+  }
   return await Promise.all(
     nodes.map(async (of) => {
       const answer = await answerOf(parts, of, { op: "memory" }, []);

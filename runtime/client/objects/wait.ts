@@ -1,6 +1,7 @@
 /** Waiting for some of many objects and tasks. */
 import { SystemError } from "../../errors.ts";
 import { ObjectRef } from "../../frame/object-ref.ts";
+import { DEADLINE_MS_MAX } from "../../limits.ts";
 import { checkCount } from "../../usage.ts";
 import type { Objects } from "./objects.ts";
 import { cancelled } from "./signals.ts";
@@ -47,7 +48,9 @@ export async function waitFor<Item extends ObjectRef | PromiseLike<unknown>>(
   };
   const stop = (): void => reject(signal === undefined ? undefined : cancelled(signal));
   signal?.addEventListener("abort", stop, { once: true });
-  const timer = Number.isFinite(timeoutMs) ? setTimeout(resolve, timeoutMs) : undefined;
+  const timer = Number.isFinite(timeoutMs)
+    ? setTimeout(resolve, Math.min(timeoutMs, DEADLINE_MS_MAX))
+    : undefined;
   try {
     if (count === 0) resolve();
     for (const [index, item] of items.entries()) {

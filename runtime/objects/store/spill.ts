@@ -4,7 +4,7 @@
  */
 import { copyFile, open, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { SystemError } from "../../errors.ts";
+import { SystemError, toSystemError } from "../../errors.ts";
 import type { TakenObject, Write } from "../files.ts";
 import { decodeHeader, HEADER_BYTES, type ObjectHeader } from "../header.ts";
 import { OBJECT_STEP_BYTES } from "../limits.ts";
@@ -45,7 +45,7 @@ export class SpillFolder {
       const { size } = await file.stat();
       const head = new Uint8Array(HEADER_BYTES);
       const { bytesRead } = await file.read(head, 0, HEADER_BYTES, 0);
-      const header = decodeHeader(head.subarray(0, bytesRead), size);
+      const header = headerOf(head.subarray(0, bytesRead), size, path);
       if (header.id !== id) {
         throw new SystemError("OBJECT_LOST", "its copy on disk is another object's", { uri: path });
       }
@@ -71,5 +71,15 @@ export class SpillFolder {
   /** Where an object's copy is. */
   pathOf(id: string): string {
     return join(this.#path, id);
+  }
+}
+
+/** @throws {SystemError} OBJECT_LOST saying what is wrong with it. */
+function headerOf(head: Uint8Array, size: number, path: string): ObjectHeader {
+  try {
+    return decodeHeader(head, size);
+  } catch (thrown) {
+    const { what } = toSystemError(thrown);
+    throw new SystemError("OBJECT_LOST", `its copy on disk: ${what}`, { uri: path }, thrown);
   }
 }

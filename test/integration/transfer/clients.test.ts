@@ -107,6 +107,7 @@ test("objects are listed in pages, filtered first; memory names who maps them", 
   expect(seen).toEqual(refs.map(({ id }) => id));
   expect(await list({ state: "spilled" }, 0)).toMatchObject({ entries: [], next: null, total: 0 });
   await expect(list({ colour: "red" }, 0)).rejects.toMatchObject({ code: "USAGE" });
+  await expect(list({ state: "red" }, 0)).rejects.toThrow(/USAGE.*shared, spilled, copy/);
   const [ref] = refs;
   if (ref === undefined) throw new Error("no ref");
   await b.exchange.fetch(ref);

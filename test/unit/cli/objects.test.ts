@@ -78,6 +78,12 @@ test("an executor, which holds no key, is told so", async () => {
   await expect(askMemory({ head, asks: undefined })).rejects.toMatchObject({ code: "USAGE" });
 });
 
+test("a node that isn't there is no empty table", async () => {
+  const parts = partsOf([], {});
+  await expect(askMemory(parts, A)).rejects.toThrow(/USAGE.*no worker w-/);
+  expect(await askMemory(parts)).toEqual([]);
+});
+
 test("a page is printed with its cursor, and nothing of it moves the terminal", () => {
   const object = "ab".repeat(16);
   const entry = { object, node: A as Identity, job: "\u001b[2J", bytes: 1_048_576, state: "copy" };

@@ -4,6 +4,8 @@ import { Progress } from "../../../head/cli/progress/progress.ts";
 let nowMs = 0;
 const progress = new Progress(process.stderr, () => nowMs);
 const how = process.argv[2];
+// Before the last frame: at that the test types ^C.
+if (how === "signal") process.on("SIGINT", () => process.exit(130));
 for (let done = 0; done <= 4; done++) {
   nowMs += 1_000;
   const more = ["0:01 left", "12,345 reads/s"];
@@ -12,7 +14,6 @@ for (let done = 0; done <= 4; done++) {
 if (how === "throw") throw new Error("thrown at last");
 if (how === "exit") process.exit(130);
 if (how === "signal") {
-  process.on("SIGINT", () => process.exit(130));
   setInterval(() => undefined, 1_000);
 } else {
   nowMs += 1_000;

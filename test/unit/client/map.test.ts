@@ -145,6 +145,22 @@ test("a signal ends it, also while the source hangs", async () => {
   await expect(next).rejects.toMatchObject({ code: "CANCELLED", what: "enough" });
 });
 
+test("a failure ends it though the source hangs in its next item", async () => {
+  const { calls, call } = hands();
+  async function* hanging(): AsyncGenerator<number, void, void> {
+    yield 1;
+    await new Promise<never>(() => undefined);
+  }
+  const taken = (async () => {
+    for await (const { error } of mapSettled(hanging(), { ...ports, call })) {
+      if (error !== undefined) throw error;
+    }
+  })();
+  await settle();
+  calls[0]?.reject(new SystemError("APPLICATION", "no such thing"));
+  await expect(taken).rejects.toThrow("no such thing");
+});
+
 test("no item: no result", async () => {
   const { call } = hands();
   expect(await Array.fromAsync(mapSettled([], { ...ports, call }))).toEqual([]);

@@ -1,6 +1,8 @@
 /** Lost objects of pure tasks: made again once for all who ask, a bounded number of times. */
 import { expect, test } from "vitest";
+import { Objects } from "../../../runtime/client/objects/objects.ts";
 import { Recipes } from "../../../runtime/client/objects/recipes.ts";
+import { SystemError } from "../../../runtime/errors.ts";
 import { ObjectRef } from "../../../runtime/frame/object-ref.ts";
 import type { Identity, ProcessId } from "../../../runtime/ids.ts";
 import { RECIPE_TRIES, RECIPES_BYTES_MAX } from "../../../runtime/objects/limits.ts";
@@ -44,7 +46,7 @@ test("it isn't tried for ever, nor without a recipe, nor when it was released", 
   expect(recipes.rebuild(was)).toBeUndefined();
   const other = refOf("w-00000000000a", "cd".repeat(16));
   recipes.keep(other, { bytes: 10, again: () => Promise.resolve(other) });
-  recipes.forget(other.id);
+  expect(recipes.forget(other.id)).toBeUndefined();
   expect(recipes.rebuild(other)).toBeUndefined();
 });
 
@@ -61,4 +63,27 @@ test("the oldest recipes go when their arguments take too much", async () => {
     again: () => Promise.reject(new Error("never")),
   });
   expect(recipes.rebuild(refOf("w-00000000000a"))).toBeUndefined();
+});
+
+test("an object that is released while it is made again goes when it is there", async () => {
+  const released: string[] = [];
+  const store = {
+    open: () => Promise.reject(new SystemError("OBJECT_LOST", "gone")),
+    release: async (places: readonly { readonly node: string }[]) => {
+      released.push(...places.map(({ node }) => node));
+    },
+    put: () => Promise.reject(new Error("nothing is put")),
+  };
+  const objects = new Objects({ self: job, door: async () => undefined, remote: store });
+  const was = refOf("w-00000000000a");
+  const made = Promise.withResolvers<ObjectRef>();
+  objects.recipes.keep(was, { bytes: 10, again: () => made.promise });
+  const getting = objects.get(was).catch(String);
+  await expect.poll(() => objects.recipes.canRebuild(was.id, 0)).toBe(true);
+  await new Promise((resolve) => void setImmediate(resolve));
+  await objects.release([was]);
+  expect(released).toEqual(["w-00000000000a"]);
+  made.resolve(refOf("w-00000000000b"));
+  await expect.poll(() => released).toEqual(["w-00000000000a", "w-00000000000b"]);
+  expect(await getting).toMatch(/OBJECT_LOST.*released/);
 });

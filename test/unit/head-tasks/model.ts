@@ -329,7 +329,8 @@ export class TaskWorld {
   poll(owner: OwnerModel): void {
     if (this.isLost()) return;
     const { epoch, life, endsUpTo: upTo } = owner;
-    const request = { op: "task-ends", epoch, life, upTo } as const;
+    const below = Math.min(owner.next, ...owner.open.keys());
+    const request = { op: "task-ends", epoch, life, upTo, below } as const;
     const answered = this.#ask(owner, request);
     const { open } = (answered?.value ?? { open: -1 }) as { open: number };
     owner.follow(this.head.epoch);

@@ -183,13 +183,13 @@ test("cancelling ends what waits at once, and what runs when its worker has let 
   expect(endsIn(aborted)).toEqual([{ number: 1, code: "CANCELLED" }]);
 });
 
-test("a task that was cancelled before it came ends when it comes, and never runs", () => {
+test("a task that is cancelled before it comes ends at once, and never runs", () => {
   const head = new TaskHead();
   head.join(W1);
   head.cancel([2]);
+  expect(endsIn(head.effects)).toEqual([{ number: 2, code: "CANCELLED" }]);
   const effects = head.submit({ first: 1, n: 2 });
   expect(givenIn(effects).map(({ number }) => number)).toEqual([1]);
-  expect(endsIn(effects)).toEqual([{ number: 2, code: "CANCELLED" }]);
 });
 
 test("a result that was quicker than its cancellation is the task's end", () => {
@@ -210,11 +210,15 @@ test("ends are said again until the owner has them", () => {
   head.effects = [];
   for (let i = 0; i < 12; i += 1) head.tick();
   expect(endsIn(head.effects).map(({ number }) => number)).toEqual([1, 2, 3]);
-  expect(head.ask({ op: "task-ends", epoch: head.epoch, life: 1, upTo: 2 })).toEqual({ open: 1 });
+  expect(head.ask({ op: "task-ends", epoch: head.epoch, life: 1, below: 0, upTo: 2 })).toEqual({
+    open: 1,
+  });
   head.effects = [];
   for (let i = 0; i < 12; i += 1) head.tick();
   expect(endsIn(head.effects).map(({ number }) => number)).toEqual([3]);
-  expect(head.ask({ op: "task-ends", epoch: head.epoch, life: 1, upTo: 3 })).toEqual({ open: 0 });
+  expect(head.ask({ op: "task-ends", epoch: head.epoch, life: 1, below: 0, upTo: 3 })).toEqual({
+    open: 0,
+  });
 });
 
 test("a deadline ends what waits", () => {
@@ -342,7 +346,9 @@ test("a silent owner's tasks end", () => {
   head.submit({ first: 1, n: 10 });
   for (let i = 0; i < 310; i += 1) head.tick();
   expect(head.state.tasks.columns.used).toBe(0);
-  expect(head.ask({ op: "task-ends", epoch: head.epoch, life: 1, upTo: 0 })).toEqual({ open: 0 });
+  expect(head.ask({ op: "task-ends", epoch: head.epoch, life: 1, below: 0, upTo: 0 })).toEqual({
+    open: 0,
+  });
 });
 
 test("a new leader takes over what workers hold, and does not run it twice", () => {

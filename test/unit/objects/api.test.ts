@@ -196,6 +196,29 @@ describe("misuse is an error by its code", () => {
     await expect(objects.get(other)).rejects.toThrow(/OBJECT_INVALID.*another object/);
   });
 
+  test("of a wait or a ref that no store takes, alone: what others asked goes on", async () => {
+    const node = await nodeOf();
+    const objects = objectsOf(node);
+    const { id, job } = await objects.put(new Uint8Array(10_000));
+    const forged = [
+      { bytes: 2 ** 50, node: node.node },
+      { bytes: 5, node: "c-0123456789ab" as never },
+    ].map((where) => new ObjectRef({ id, job, ...where }));
+    const wrong = [-1, Number.NaN, Infinity, 2 ** 31, "5" as never].flatMap((waitMs) => [
+      () => objects.put(new Uint8Array(10_000), { waitMs }),
+      () => objects.get(forged[0] as ObjectRef, { waitMs }),
+    ]);
+    wrong.push(...forged.map((ref) => () => objects.get(ref)));
+    wrong.push(...forged.map((ref) => async () => await objects.release([ref])));
+    for (const call of wrong) {
+      const [good, bad] = await Promise.allSettled([objects.put(new Uint8Array(10_000)), call()]);
+      expect([good.status, String((bad as PromiseRejectedResult).reason)]).toEqual([
+        "fulfilled",
+        expect.stringMatching(/USAGE/),
+      ]);
+    }
+  });
+
   test("of a closed client, and of one without a store", async () => {
     const node = await nodeOf();
     const objects = objectsOf(node);
@@ -241,6 +264,17 @@ test("a put waits for room, then fails saying who holds what", async () => {
   await one.release([first]);
   expect((await waiting).bytes).toBe(MIB);
   await expect.poll(() => node.store.usage().grantedBytes).toBe(0);
+});
+
+test("a wait of weeks waits", async () => {
+  const objects = objectsOf(await nodeOf());
+  const first = await objects.put(new Uint8Array(7 * MIB));
+  const waiting = objects.put(new Uint8Array(7 * MIB), { waitMs: 2 ** 31 - 1 });
+  const never = waitFor(objects, [new Promise<never>(() => {}), first], { timeoutMs: 1e12 });
+  const turns = new Promise((resolve) => void setTimeout(resolve, 50, "it waits"));
+  expect(await Promise.race([waiting.catch(String), never, turns])).toBe("it waits");
+  await objects.release([first]);
+  expect((await waiting).bytes).toBe(7 * MIB);
 });
 
 test("what was spilled comes back to who gets it", async () => {

@@ -1,8 +1,19 @@
 /** The object store of one node, by the addon and by copies: one promise, two ways. */
-import { existsSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tableFromArrays, tableFromIPC, tableToIPC } from "apache-arrow";
+import { regionStatus } from "../../../runtime/native/regions.ts";
+import { ObjectFolder } from "../../../runtime/objects/files.ts";
+import { MappedFiles } from "../../../runtime/objects/mapped.ts";
 import { ObjectReader, type ObjectStore } from "../../../runtime/objects/index.ts";
 import { diskFolder, MIB, sharedFolder, storeOf, valuesOf, WAYS } from "./fixture.ts";
 
@@ -67,6 +78,15 @@ describe.each(WAYS)("a store (addon: %s)", (native) => {
     await expect(reader.write(place, Float64Array.of(4))).rejects.toThrow(/USAGE/);
     expect(store.adopt("job", other, grant).bytes).toBe(8);
     expect((await store.get(other)).array).toEqual(Float64Array.of(3));
+    expect(store.usage().grantedBytes).toBe(0);
+  });
+
+  test("keeps an object that another one claims to be", async () => {
+    const store = storeOf({ native });
+    const { id } = await store.put("job", valuesOf(1024, 1));
+    const grant = await store.reserve("job", 8);
+    expect(() => store.adopt("job", id, grant)).toThrow(/OBJECT_INVALID.*already/);
+    expect((await store.get(id)).array).toEqual(valuesOf(1024, 1));
     expect(store.usage().grantedBytes).toBe(0);
   });
 
@@ -162,6 +182,26 @@ describe.each(WAYS)("a store (addon: %s)", (native) => {
     expect(most).toBeGreaterThan(limitBytes / 2);
   }, 60_000);
 
+  test.each([
+    ["cut off", (path: string) => truncateSync(path, 1_000)],
+    ["emptied", (path: string) => truncateSync(path, 0)],
+    ["another's", (path: string) => writeFileSync(path, Buffer.alloc(MIB, 7))],
+    ["gone", (path: string) => rmSync(path)],
+  ])("a copy on disk that is %s is lost, once for all, and takes no room", async (_how, damage) => {
+    const spillRoot = diskFolder();
+    const store = storeOf({ native, limitBytes: 2 * MIB, spillRoot, spillLimitBytes: 64 * MIB });
+    for (let i = 0; i < 3; i += 1) await store.put("job", valuesOf(MIB / 8 - 100, i));
+    const spilled = [...store.objects()].filter(({ isSpilled }) => isSpilled);
+    expect(spilled.length).toBeGreaterThan(0);
+    for (const { id } of spilled) {
+      damage(join(spillRoot, readdirSync(spillRoot)[0] ?? "", id));
+      const all = await Promise.all([1, 2, 3].map(() => store.get(id).catch(String)));
+      for (const error of all) expect(error).toMatch(/OBJECT_LOST.*copy on disk/);
+      await expect(store.get(id)).rejects.toThrow(/OBJECT_LOST: lost: its copy on disk.* at 20/);
+    }
+    expect(store.usage()).toMatchObject({ spilledObjects: 0, spilledBytes: 0, grantedBytes: 0 });
+  });
+
   test("brings back at once what many ask for, and drops what is released meanwhile", async () => {
     const spill = { spillRoot: diskFolder(), spillLimitBytes: 64 * MIB };
     const store = storeOf({ native, limitBytes: 2 * MIB, ...spill });
@@ -226,4 +266,43 @@ describe.runIf(WAYS.includes(true))("readers", () => {
     const { array } = await store.get(two.id);
     expect(array).toEqual(new Uint8Array(MIB - 5000).fill(2));
   });
+});
+
+test.runIf(WAYS.includes(true))("memory is taken from its name before its lock is given up", () => {
+  const { addon } = regionStatus();
+  if (addon === undefined) throw new Error("no addon");
+  const stood: boolean[] = [];
+  /** Says at each end of a lock whether its file could still be found, and mapped, by its name. */
+  class Watched extends addon.Region {
+    readonly #path: string;
+    #isAlone = false;
+    constructor(path: string, bytes?: number) {
+      if (bytes === undefined) super(path);
+      else super(path, bytes);
+      this.#path = path;
+    }
+    override tryLock(alone: boolean): boolean {
+      this.#isAlone = super.tryLock(alone) && alone;
+      return this.#isAlone || !alone;
+    }
+    override close(): void {
+      // Withdrawn by now: any name it has is in the folder of idle files.
+      if (this.#isAlone) stood.push(statSync(this.#path, { throwIfNoEntry: false }) !== undefined);
+      if (this.#isAlone) stood.push(readdirSync(join(folder, "idle")).length > 0);
+      super.close();
+    }
+  }
+  const folder = sharedFolder();
+  const names = new ObjectFolder(folder);
+  names.make();
+  const files = new MappedFiles({ ...addon, Region: Watched }, names, 0);
+  const place = { job: "job", id: "a".repeat(32) };
+  const header = { id: place.id, kind: "bytes", shape: [MIB], bytes: MIB } as const;
+  return files
+    .write("job", header, async (write) => write(0, new Uint8Array(MIB)))
+    .then((bytes) => {
+      const writer = { isGone: false, forget: () => undefined };
+      files.remove(place, bytes, writer);
+      expect(stood).toEqual([false, false]);
+    });
 });

@@ -238,7 +238,10 @@ export async function mergeAll(
   receipts: readonly (readonly Receipt[])[],
 ): Promise<ReportFile[]> {
   const file = await readPlan(jobFolder);
-  const samples = Map.groupBy(spec.source.inputs.entries(), ([, { sample }]) => sample);
+  const counted = Array.from(spec.source.inputs.entries()).filter(([input]) => {
+    return receipts[input]?.[0]?.summary !== undefined;
+  });
+  const samples = Map.groupBy(counted, ([, { sample }]) => sample);
   const units = [...samples.values()].map((inputs) =>
     inputs.map(([input]) => ({ input, shards: receipts[input]?.length ?? 0 })),
   );

@@ -1,11 +1,16 @@
-/** An owner's tasks: how they leave, who hears of them again, and which outcome counts. */
+/**
+ * An owner's tasks: how they leave, who hears of them again, and which outcome counts. Long because
+ * one client with a head by hand serves all of it.
+ */
 import { beforeEach, expect, test } from "vitest";
 import { task } from "../../../runtime/actor/registry.ts";
 import type { HeadListener } from "../../../runtime/client/head-client.ts";
 import { Recipes } from "../../../runtime/client/objects/recipes.ts";
+import { encodeFrame } from "../../../runtime/frame/codec.ts";
+import { LANE_CONTROL } from "../../../runtime/frame/prefix.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { ObjectRef } from "../../../runtime/frame/object-ref.ts";
-import { type Identity, newProcessId, type ProcessId } from "../../../runtime/ids.ts";
+import { type Identity, newProcessId, PROCESS_NONE, type ProcessId } from "../../../runtime/ids.ts";
 import type { ApiRequest } from "../../../runtime/messages.ts";
 import { TaskClient } from "../../../runtime/tasks/client.ts";
 import { TASK_ERROR, TASK_HEARD, TASK_LOST, TASK_VALUE } from "../../../runtime/tasks/items.ts";
@@ -289,7 +294,7 @@ async function madePure(): Promise<ObjectRef> {
 
 const submits = async () => (await takeAll("task-submit")).map(({ request }) => request);
 
-test("lost arguments of a pure task are made again once, then all who had them leave anew", async () => {
+test("lost arguments are made again once, then all who had them leave anew", async () => {
   const ref = await madePure();
   const tasks = [2, 3].map(() => client.submit(PROGRAM, Take, [ref, { nested: ref }]));
   (await take("task-submit")).answer(null);
@@ -333,11 +338,12 @@ test("who learns late of an old loss takes what was made since", async () => {
   expect((await submits()).map(({ group }) => group.object)).toEqual([ref.id]);
   // What is submitted later names the place as it is known then.
   receive([[TASK_VALUE, 7, refOn(3)]]);
+  await turn();
   client.submit(PROGRAM, Take, [ref]);
   expect((await submits()).map(argsOf)).toEqual([[[refOn(3)]], [[refOn(3)]]]);
 });
 
-test("a loss without a recipe, or of a rebuild's own argument, is OBJECT_LOST as it was told", async () => {
+test("a loss without a recipe, or of a rebuild's own argument, stays as it was told", async () => {
   const ref = await madePure();
   const other = "cd".repeat(16);
   const one = client.submit(PROGRAM, Take, [ref, refOn(1, other)]);
@@ -379,4 +385,82 @@ test("what is cancelled or closed while its argument is made again leaves no mor
   client.close(new SystemError("CANCELLED", "closed"));
   await expect(last?.result).rejects.toMatchObject({ code: "CANCELLED" });
   expect(client.open).toBe(0);
+});
+
+test("ends of an owner that its head took for gone are numbered anew, and taken", async () => {
+  const tasks = [1, 2].map((a) => submit(a));
+  await led(1);
+  (await take("task-submit")).answer(null);
+  const errors = [new SystemError("CANCELLED", "cancelled").toData()];
+  const ends = { kind: "task-ends" as const, epoch: 1, from: 1, which: Uint16Array.of(0), errors };
+  listener?.onTaskEnds({ ...ends, life: 1, numbers: Uint32Array.of(1) });
+  (await take("task-ends")).answer({ open: 1 });
+  listener?.onTaskEnds({ ...ends, life: 5, numbers: Uint32Array.of(2) });
+  const { life, upTo } = (await take("task-ends")).request;
+  expect([life, upTo]).toEqual([5, 1]);
+  await expect(tasks[1]?.result).rejects.toMatchObject({ code: "CANCELLED" });
+});
+
+test("what is refused at once isn't asked again at once", async () => {
+  submit(1);
+  await turn();
+  for (let n = 0; n < 3; n++) {
+    (await take("task-ends")).refuse(new SystemError("OVERLOADED", "100000 requests wait"));
+    await turn();
+    expect(asked).toEqual([]);
+    time.pass(1_000);
+  }
+});
+
+test("a cancel that the head has no room for is said again", async () => {
+  const one = submit(1);
+  await led(1);
+  (await take("task-submit")).answer(null);
+  const noted = one.cancel();
+  (await take("task-cancel")).refuse(new SystemError("OVERLOADED", "being ended"));
+  await turn();
+  time.pass(100);
+  (await take("task-cancel")).answer(null);
+  await noted;
+});
+
+test("what one open task keeps of its frame is its own arguments", async () => {
+  const tasks = Array.from({ length: 1_000 }, (_, i) => submit(i));
+  await led(1);
+  (await take("task-submit")).answer(null);
+  await turn();
+  receive(tasks.slice(0, -1).map((_, i) => [TASK_VALUE, i + 1, null]));
+  const last = tasks[999];
+  const args = last && client.recipeOf(last)?.args;
+  expect(args && decodeArguments(args)).toEqual([999, 1]);
+  expect(args?.buffer.byteLength).toBeLessThan(100);
+  expect((await takeAll("task-ends")).length).toBe(0);
+  time.pass(1_000);
+  expect((await take("task-ends")).request.below).toBe(1_000);
+});
+
+test("an option that isn't what it is to be is refused here: no head would answer it", () => {
+  expect(() => submit(1, { retryErrors: "yes" })).toThrow(/USAGE/);
+  expect(() => submit(1, { pure: 1 })).toThrow(/USAGE/);
+  expect(() => submit(1, { deadlineMs: null })).toThrow(/USAGE/);
+});
+
+test("frames of tasks whose arguments are objects fit, however many leave in a turn", async () => {
+  const job = self;
+  const refOf = (n: number) =>
+    new ObjectRef({
+      ...{
+        id: n.toString(16).padStart(32, "0"),
+        bytes: 2 ** 40,
+        job,
+        node: "w-0123456789ab" as Identity,
+      },
+    });
+  for (let n = 0; n < 5_000; n++) client.submit(PROGRAM, Add, [refOf(n), "x".repeat(20)]);
+  await led(1);
+  const frames = await takeAll("task-submit");
+  const fields = { lane: LANE_CONTROL, flags: 0, link: 0, sequence: 0, ack: 0 } as const;
+  const prefix = { ...fields, destination: PROCESS_NONE, source: self };
+  expect(frames.reduce((sum, { request }) => sum + request.near.length, 0)).toBe(5_000);
+  for (const { request } of frames) expect(() => encodeFrame(prefix, request)).not.toThrow();
 });

@@ -6,7 +6,7 @@ import { type LoadedProgram, task, type TaskFunction } from "../../../runtime/ac
 import { resolveArguments } from "../../../runtime/client/objects/arguments.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { ObjectRef } from "../../../runtime/frame/object-ref.ts";
-import { newProcessId } from "../../../runtime/ids.ts";
+import { type Identity, newProcessId } from "../../../runtime/ids.ts";
 import { TASK_ERROR, TASK_HEARD, TASK_LOST } from "../../../runtime/tasks/items.ts";
 import type { TaskWork } from "../../../runtime/tasks/orders.ts";
 import { encodeArguments } from "../../../runtime/tasks/values.ts";
@@ -22,6 +22,7 @@ const objects = {
 };
 
 const STATES = ["started", "done", "threw", "failed", "died", "returned", "aborted"];
+const NODE = "w-00000000000a" as Identity;
 const OWNER = { identity: "c-000000000000", process: newProcessId() };
 
 /** A link as the site sees it, and its owner's end. */
@@ -80,7 +81,19 @@ const functions: Record<string, TaskFunction> = {
   throws: () => {
     throw new Error("no such thing");
   },
+  reused: (n: number) => {
+    shared[0] = n;
+    return shared;
+  },
+  trap: () => {
+    const has = (): never => {
+      throw new Error("looked at");
+    };
+    return new Proxy({}, { has });
+  },
 };
+
+const shared = new Uint8Array(1);
 
 beforeEach(() => {
   clock = new FakeClock();
@@ -118,7 +131,8 @@ function give(
   more: Partial<TaskWork["group"]> = {},
   args?: readonly unknown[],
 ): void {
-  const all = Array.from({ length: count }, (_, i) => encodeArguments(args ?? [number + i + 1]));
+  const first = number + 1;
+  const all = Array.from({ length: count }, (_, i) => encodeArguments(args ?? [first + i]));
   let end = 0;
   site.run({
     ...{ op: "tasks", from: position + 1, owner: OWNER, job: OWNER.process, gpus: [] },
@@ -244,7 +258,7 @@ test("nothing is made for an owner that takes nothing", async () => {
 
 test("lost arguments are told to their owner together, unless one may still be had", async () => {
   const refOf = (id: string) =>
-    new ObjectRef({ id: id.repeat(16), bytes: 9_000, job: OWNER.process, node: "w-00000000000a" });
+    new ObjectRef({ id: id.repeat(16), bytes: 9_000, job: OWNER.process, node: NODE });
   const [one, two, broken] = ["aa", "bb", "00"].map(refOf);
   give("now", 1, {}, [one, 5, two, one]);
   give("loses", 1, { retryErrors: false });
@@ -261,4 +275,41 @@ test("lost arguments are told to their owner together, unless one may still be h
   give("now", 1, {}, [one, broken]);
   await turn();
   expect(said.slice(2)).toEqual(["3 failed TRANSFER_FAILED"]);
+});
+
+test("a result that is sent again is what it was, though it was written to since", async () => {
+  give("reused", 2);
+  await turn();
+  links[0]?.reset(new SystemError("LINK_RESET", "lost"));
+  clock.pass(1_000);
+  expect(links[1]?.items).toEqual([
+    [20, 1, Uint8Array.of(1)],
+    [20, 2, Uint8Array.of(2)],
+  ]);
+});
+
+test("a value that can't be looked at is the function's error, and ends nothing else", async () => {
+  give("trap", 1);
+  give("now", 1);
+  await turn();
+  expect(links[0]?.items.map((item) => (item as unknown[]).slice(0, 2))).toEqual([
+    [21, 1],
+    [20, 2],
+  ]);
+});
+
+test("results that nobody took are told to the head as unknown; later ones are tried", async () => {
+  give("now", 2);
+  await turn();
+  for (let i = 0; i < 5; i += 1) {
+    links.at(-1)?.reset(new SystemError("LINK_RESET", "silent"));
+    clock.pass(10_000);
+  }
+  await turn();
+  expect(said).toEqual(["1 died OUTCOME_UNKNOWN", "2 died OUTCOME_UNKNOWN"]);
+  give("now", 1);
+  await turn();
+  expect(links.at(-1)?.items).toEqual([[20, 3, 3]]);
+  links.at(-1)?.heard(1);
+  expect(said.at(-1)).toBe("3 done");
 });

@@ -5,6 +5,7 @@
 import type { SystemError } from "../../../runtime/errors.ts";
 import {
   EXECUTOR_TASKS_AHEAD,
+  LANE_TURN_MS,
   TASK_EXECUTOR_IDLE_MS,
   TASK_EXECUTORS_MAX,
 } from "../../../runtime/tasks/limits.ts";
@@ -22,6 +23,7 @@ import type { WorkerEffect, WorkerState } from "../state.ts";
 import {
   end,
   type HeldTask,
+  type Lane,
   leave,
   newTaskExecutor,
   next,
@@ -49,26 +51,45 @@ export function depthOf({ serviceUs }: TaskQueue): number {
 export function feedTasks(state: WorkerState, effects: WorkerEffect[], nowMs: number): number {
   let missing = 0;
   const { queues } = state.work;
+  const behind = queuesBehind(state.work);
   for (const [key, queue] of queues) {
     if (queue.length === 0 && queue.given === 0) queues.delete(key);
     else missing += queue.length === 0 ? spread(state, effects, queue, nowMs) : 0;
     if (queue.length === 0) continue;
     const { lane } = queue;
-    while (queue.length > 0 && lane.executors.size < lane.slots) {
+    const others = queue.given === 0 ? 0 : (behind?.get(lane) ?? 0);
+    while (queue.length > 0 && lane.executors.size + others < lane.slots) {
       const executor = claim(state, effects, queue, nowMs);
       if (executor === undefined) {
         missing += Math.min(queue.length, lane.slots - lane.executors.size);
         break;
       }
       executor.queue = queue;
+      executor.boundMs = nowMs;
       lane.executors.add(executor);
+      // What got a slot last is the last to get the next one.
+      if (behind !== undefined && queues.delete(key)) queues.set(key, queue);
       give(state.work, effects, executor, nowMs);
     }
+    const isContested = lane.executors.size + others > lane.slots;
     for (const executor of lane.executors) {
-      if (executor.queue === queue) give(state.work, effects, executor, nowMs);
+      if (executor.queue !== queue) continue;
+      // Its turn is over: its slot is the other program's when it has done what it has.
+      if (isContested && nowMs - executor.boundMs > LANE_TURN_MS) continue;
+      give(state.work, effects, executor, nowMs);
     }
   }
   return missing;
+}
+
+/** Of each lane, how many programs wait there of which no executor has a task. */
+function queuesBehind({ queues }: TasksState): Map<Lane, number> | undefined {
+  if (queues.size < 2) return undefined;
+  const behind = new Map<Lane, number>();
+  for (const { lane, length, given } of queues.values()) {
+    if (length > 0 && given === 0) behind.set(lane, (behind.get(lane) ?? 0) + 1);
+  }
+  return behind;
 }
 
 /** An executor without tasks takes no slot. */
@@ -299,6 +320,7 @@ export function buryTasks(
 /** Says of a task that it runs, once, when it is seen at the same position twice. */
 export function noteBegun(state: WorkerState, key: number, begun: number): void {
   const executor = state.work.executors.get(key);
+  if (executor !== undefined) executor.begun = begun;
   const task = executor?.tasks.get(begun);
   if (executor === undefined || task === undefined) return;
   if (executor.seenAt === begun && executor.saidLong !== begun) {

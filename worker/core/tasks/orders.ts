@@ -64,7 +64,7 @@ function accept(state: TasksState, block: TaskBlock, nowMs: number): void {
     // Assigned anew, an earlier assignment of it is nobody's any more.
     if (known?.attempt === attempt) continue;
     if (known !== undefined) leave(known);
-    const flags = { recalled: false, aborted: false };
+    const flags = { recalled: false, aborted: false, forced: false };
     const task = { of, index, number, attempt, executor: null, position: 0, ...flags };
     ofOwner.set(number, task);
     wait(task);
@@ -101,17 +101,29 @@ function abort(
     }
     if (!task.aborted) effects.push({ type: "abort-task", key: executor.view.key, position });
     task.aborted = true;
-    if (names.force) executor.killDueMs = Math.min(executor.killDueMs, nowMs + FORCE_MS);
+    if (!names.force) continue;
+    task.forced = true;
+    executor.killDueMs = Math.min(executor.killDueMs, nowMs + FORCE_MS);
   }
 }
 
-/** Executors that still have a task which was cancelled by force, and that is at its turn. */
+/**
+ * Ends executors at which a task that was cancelled by force still runs. One that hasn't begun is
+ * looked at again: a function that keeps the process from hearing may go before it. Of one that ran
+ * and whose owner hasn't its result yet, nothing is left to end, unless all there is so.
+ */
 export function killForced(state: TasksState, effects: WorkerEffect[], nowMs: number): void {
   for (const executor of state.executors.values()) {
     if (executor.killDueMs > nowMs) continue;
+    const tasks = [...executor.tasks.values()];
+    const isWaiting = tasks.some(({ forced }) => forced);
+    executor.killDueMs = isWaiting ? nowMs + FORCE_MS : Infinity;
+    const begun = tasks.filter(({ position }) => position <= executor.begun);
+    const runs = begun.some(({ forced, position }) => forced && position === executor.begun);
+    const areAll = begun.some(({ forced }) => forced) && begun.every(({ aborted }) => aborted);
+    if (!runs && !areAll) continue;
     executor.killDueMs = Infinity;
-    const [first] = executor.tasks.values();
-    if (first?.aborted === true) effects.push({ type: "kill", key: executor.view.key });
+    effects.push({ type: "kill", key: executor.view.key });
   }
 }
 

@@ -36,6 +36,8 @@ export interface HeldTask {
   /** The head wants it back, or has cancelled it: that is its next event's business. */
   recalled: boolean;
   aborted: boolean;
+  /** And its executor is to be ended if it goes on. */
+  forced: boolean;
 }
 
 /** Tasks of one shape and GPUs: so many of them may run at once. */
@@ -73,10 +75,13 @@ export interface TaskExecutor {
   isAsked: boolean;
   /** When it last began on tasks or said something of them. */
   heardMs: number;
-  /** Since when it has nothing. */
+  /** Since when it has nothing, and since when it has tasks of its queue. */
   idleSinceMs: number;
-  /** When it is killed, for a task that was cancelled by force. */
+  boundMs: number;
+  /** When it is looked whether a task that was cancelled by force still runs. */
   killDueMs: number;
+  /** The position up to which it is known to have begun. */
+  begun: number;
   /** Position that was last seen to have begun, since when, and whether that was said. */
   seenAt: number;
   saidLong: number;
@@ -141,7 +146,9 @@ export function newTaskExecutor(view: ExecutorView, nowMs: number): TaskExecutor
     isAsked: false,
     heardMs: nowMs,
     idleSinceMs: nowMs,
+    boundMs: nowMs,
     killDueMs: Number.POSITIVE_INFINITY,
+    begun: 0,
     seenAt: 0,
     saidLong: 0,
   };
