@@ -18,8 +18,14 @@ const node = v.custom<Identity>(
 const waitMs = v.pipe(v.number(), v.finite(), v.minValue(0));
 
 /** What it takes to find an object: all of a ref but what it carries. */
-export const objectPlace = v.object({ id: objectId, bytes: size, job, node });
-export type ObjectPlace = v.InferOutput<typeof objectPlace>;
+export interface ObjectPlace {
+  readonly id: string;
+  readonly bytes: number;
+  readonly job: string;
+  readonly node: Identity;
+}
+const place = v.object({ id: objectId, bytes: size, job, node });
+export const objectPlace: v.GenericSchema<unknown, ObjectPlace> = place;
 
 /** Memory that its writer has kept mapped since another object of its own was in it. */
 const slot = v.object({

@@ -79,8 +79,11 @@ export class SecondWorker {
   }
 
   async close(): Promise<void> {
-    this.#child?.kill("SIGKILL");
+    const child = this.#child;
+    child?.kill("SIGKILL");
     await this.#proxy.close();
+    if (child === undefined) return;
+    await until("it ends", () => child.exitCode !== null || child.signalCode !== null);
   }
 }
 

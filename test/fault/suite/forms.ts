@@ -4,11 +4,13 @@
  */
 import { rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
 import { pipelineProgram } from "../../../head/package-hash.ts";
 import type { Cluster } from "../../../runtime/client/cluster.ts";
 import { joinAsClient } from "../../../runtime/client/connect.ts";
 import { startEmbedded } from "../../../runtime/client/embedded.ts";
 import { errorFromData } from "../../../runtime/errors.ts";
+import { sharedRoot, spillRoot, sweepObjects } from "../../../runtime/objects/owners.ts";
 import type { ProcessIdentity } from "../../../runtime/processes.ts";
 import { type OwnCluster, statusWhen } from "../../e2e/cluster.ts";
 import { type Ended, namesIn, type Place, startRun, until } from "../../e2e/support.ts";
@@ -79,8 +81,12 @@ async function startSecond(place: Place, own: OwnCluster): Promise<Running["seco
   return { worker, agent };
 }
 
-/** What a killed worker left: the next one begins with the same names. */
+/**
+ * What a killed worker left: the next one begins with the same names. Its objects' folder on the
+ * disk is where its own environment says; whoever of its machine comes next sweeps it.
+ */
 function removeSecond(place: Place): void {
+  sweepObjects([sharedRoot(), join(place.temporary, basename(spillRoot().path))]);
   for (const name of namesIn(place.folder).filter((one) => /^w\d+(\.json)?$/.test(one))) {
     rmSync(place.path(name), { recursive: true, force: true });
   }
