@@ -22,7 +22,7 @@ import {
   type Write,
   type Writer,
 } from "./files.ts";
-import { type JobUsage, Ledger, type ObjectEnd } from "./store/ledger.ts";
+import { type JobUsage, Ledger } from "./store/ledger.ts";
 import { headerOf, type PutArray, type ObjectHeader } from "./header.ts";
 import {
   OBJECT_COPY_FRESH_MS,
@@ -230,11 +230,6 @@ export class ObjectStore {
   /** Takes away what another process began under a grant, if anything. */
   discard(place: Place): void {
     if (!this.#entries.has(place.id)) this.#names.unlink(place);
-  }
-
-  /** How an object ended that was here, if that isn't too long ago. */
-  endOf(id: string): ObjectEnd | undefined {
-    return this.#ledger.endOf(id);
   }
 
   /**

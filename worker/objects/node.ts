@@ -17,6 +17,7 @@ import { ObjectStore, type StoreOptions } from "../../runtime/objects/index.ts";
 import {
   OBJECT_DOOR_MS,
   OBJECT_DOORS_MAX,
+  OBJECT_ENDS_KEPT_MAX,
   OBJECT_JOBS_ENDED_MAX,
 } from "../../runtime/objects/limits.ts";
 import type { ObjectPlace, StoreDoor } from "../../runtime/objects/wire.ts";
@@ -46,6 +47,8 @@ export class NodeObjects {
   readonly #clock: Clock;
   readonly #tokens = new Set<string>();
   readonly #ended = new Set<string>();
+  /** Where objects were that were released here, the last ones. */
+  readonly #releasedFrom = new Map<string, string>();
   readonly #fetches = new Map<string, Promise<void>>();
   readonly #closing = new AbortController();
   #server: SocketServer | undefined;
@@ -125,9 +128,8 @@ export class NodeObjects {
       view.release();
       return;
     }
-    const end = this.store.endOf(id);
-    const isCopy = node !== this.node;
-    if (!isCopy || (end !== undefined && end.how.startsWith("released"))) {
+    // What was released at another place than the ref's was made again there since.
+    if (node === this.node || this.#releasedFrom.get(id) === node) {
       throw this.store.lostAt(id, this.node);
     }
     if (this.#ended.has(job)) {
@@ -149,9 +151,18 @@ export class NodeObjects {
     const elsewhere: ObjectPlace[] = [];
     for (const object of objects) {
       this.store.release(object.id, `released by ${by}`);
+      this.#noteReleased(object);
       if (object.node !== this.node) elsewhere.push(object);
     }
     if (elsewhere.length > 0) this.releaseElsewhere?.(elsewhere);
+  }
+
+  #noteReleased({ id, node }: ObjectPlace): void {
+    this.#releasedFrom.set(id, node);
+    const [oldest] = this.#releasedFrom.keys();
+    if (this.#releasedFrom.size > OBJECT_ENDS_KEPT_MAX && oldest !== undefined) {
+      this.#releasedFrom.delete(oldest);
+    }
   }
 
   /** Ends the store with all that is in it; views of others stay good. */

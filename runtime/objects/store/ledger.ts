@@ -57,11 +57,6 @@ export class Ledger {
     if (this.#ends.size > OBJECT_ENDS_KEPT_MAX && oldest !== undefined) this.#ends.delete(oldest);
   }
 
-  /** How an object ended that was here, if that isn't too long ago. */
-  endOf(id: string): ObjectEnd | undefined {
-    return this.#ends.get(id);
-  }
-
   /** The error for who wants an object that isn't here: who ended it and when, where known. */
   lost(id: string): SystemError {
     const end = this.#ends.get(id);

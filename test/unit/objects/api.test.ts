@@ -12,7 +12,7 @@ import { waitFor } from "../../../runtime/client/objects/wait.ts";
 import { SystemError } from "../../../runtime/errors.ts";
 import { decodeFrame, encodeFrame } from "../../../runtime/frame/codec.ts";
 import { ObjectRef } from "../../../runtime/frame/object-ref.ts";
-import { newProcessId } from "../../../runtime/ids.ts";
+import { newIdentity, newProcessId } from "../../../runtime/ids.ts";
 import { FIELDS } from "../frame/fixtures.ts";
 import { diskFolder, MIB, valuesOf } from "./fixture.ts";
 import { nodeOf, objectsOf } from "./node.ts";
@@ -373,4 +373,22 @@ describe("arguments and results", () => {
     expect(await objects.get(mine)).toEqual(valuesOf(9_000, 2));
     expect(readdirSync(join(node.store.folder, "jobs"))).toEqual([mine.job]);
   });
+});
+
+test("what was released here and made again elsewhere is fetched from there", async () => {
+  const node = await nodeOf();
+  const ref = await objectsOf(node).put(new Uint8Array(MIB));
+  if (ref.node === null) throw new Error("it is in no store");
+  const place = { id: ref.id, bytes: ref.bytes, job: ref.job, node: ref.node };
+  const asked: string[] = [];
+  node.fetch = async (object) => void asked.push(object.node);
+  node.release([place], "a test");
+  await expect(node.bring(place, 0)).rejects.toThrow(/OBJECT_LOST.*released by a test at 20/);
+  const elsewhere = { ...place, node: newIdentity("w") };
+  await node.bring(elsewhere, 0);
+  expect(asked).toEqual([elsewhere.node]);
+  // Released from there as well, it isn't fetched anew.
+  node.release([elsewhere], "a test");
+  await expect(node.bring(elsewhere, 0)).rejects.toThrow(/OBJECT_LOST/);
+  expect(asked.length).toBe(1);
 });
