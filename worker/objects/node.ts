@@ -150,8 +150,9 @@ export class NodeObjects {
   release(objects: readonly ObjectPlace[], by: string): void {
     const elsewhere: ObjectPlace[] = [];
     for (const object of objects) {
+      // What was never here is asked for where it was: that node knows who ended it, and when.
+      if (this.store.has(object.id)) this.#noteReleased(object);
       this.store.release(object.id, `released by ${by}`);
-      this.#noteReleased(object);
       if (object.node !== this.node) elsewhere.push(object);
     }
     if (elsewhere.length > 0) this.releaseElsewhere?.(elsewhere);

@@ -387,8 +387,4 @@ test("what was released here and made again elsewhere is fetched from there", as
   const elsewhere = { ...place, node: newIdentity("w") };
   await node.bring(elsewhere, 0);
   expect(asked).toEqual([elsewhere.node]);
-  // Released from there as well, it isn't fetched anew.
-  node.release([elsewhere], "a test");
-  await expect(node.bring(elsewhere, 0)).rejects.toThrow(/OBJECT_LOST/);
-  expect(asked.length).toBe(1);
 });
